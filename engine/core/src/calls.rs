@@ -1,0 +1,196 @@
+//! What the application does with the calls of a connection.
+
+use crate::connection::Connection;
+use crate::event::{Outcome, Reply};
+use crate::inbox::{Body, Item};
+use crate::outbox::Payload;
+use crate::request::{Call, CallError};
+use crate::role::Role;
+use crate::stream::{End, Stream};
+use crate::wire::metadata::{self, MetadataError, Pairs};
+use crate::wire::status;
+use h2::Reason;
+use http::HeaderMap;
+
+/// What a receiver finds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<B> {
+    /// Messages.
+    Item(Item<B>),
+    /// Nothing yet.
+    Nothing,
+    /// The peer half-closed, and all before that was taken.
+    HalfClosed,
+    /// The call is over.
+    Gone,
+}
+
+/// What became of a message to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It is queued, whole.
+    Queued,
+    /// The queue is full; nothing was queued.
+    Full,
+    /// The sending side has ended, or the call is over.
+    Gone,
+}
+
+impl<B: Body> Connection<B> {
+    /// Client: starts a call; its HEADERS leave with the next flush.
+    ///
+    /// The caller keeps [`Connection::open_calls`] below [`Connection::max_calls`].
+    ///
+    /// # Errors
+    /// [`CallError`]; nothing was sent.
+    pub fn open(&mut self, call: &Call<'_>) -> Result<u32, CallError> {
+        let request = call.request()?;
+        let Role::Client(_, Some(requests)) = &self.role else {
+            return Err(CallError::Connection("the connection takes no new calls".to_owned()));
+        };
+        // The rule of one request that waits is per handle: a clone for each.
+        let (response, send) =
+            requests.clone().send_request(request, false).map_err(|error| CallError::Connection(error.to_string()))?;
+        let id = u32::from(send.stream_id());
+        let mut stream = Stream::new(id, &self.ready, &self.settings);
+        stream.response = Some(response);
+        stream.send = Some(send);
+        self.streams.insert(id, stream);
+        self.ready.wake_connection();
+        // The first poll registers its waker.
+        self.service(id);
+        Ok(id)
+    }
+
+    /// Server: sends initial metadata. False: it was sent before, or the call is over.
+    ///
+    /// # Errors
+    /// [`MetadataError`]; nothing was sent.
+    pub fn respond(&mut self, id: u32, metadata: &Pairs) -> Result<bool, MetadataError> {
+        self.streams.get_mut(&id).map_or(Ok(false), |stream| stream.respond(metadata))
+    }
+
+    /// Queues one message, if less than the limit is queued.
+    ///
+    /// # Panics
+    /// If the payload is 4 GiB or longer.
+    pub fn push(&mut self, id: u32, payload: &Payload<'_>) -> Pushed {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.end.is_none()) else { return Pushed::Gone };
+        if stream.outbox.len() >= self.settings.send_buffer_bytes {
+            return Pushed::Full;
+        }
+        if stream.respond.is_some() {
+            stream.respond(&Pairs::new()).expect("no metadata, no error");
+        } else if stream.send.is_none() {
+            return Pushed::Gone;
+        }
+        if stream.outbox.is_empty() {
+            self.schedule.mark(id);
+        }
+        stream.outbox.push(payload);
+        Pushed::Queued
+    }
+
+    /// Puts a message in the place of the newest one, if no byte of that has left.
+    pub fn replace_newest(&mut self, id: u32, payload: &Payload<'_>) -> bool {
+        self.streams.get_mut(&id).is_some_and(|stream| stream.outbox.replace_newest(payload))
+    }
+
+    /// Bytes queued for sending.
+    #[must_use]
+    pub fn queued(&self, id: u32) -> usize {
+        self.streams.get(&id).map_or(0, |stream| stream.outbox.len())
+    }
+
+    /// Bytes received and not taken.
+    #[must_use]
+    pub fn held(&self, id: u32) -> usize {
+        self.streams.get(&id).map_or(0, Stream::held)
+    }
+
+    /// A sender waits: `Writable` tells when half of the limit is free. False: the call is over.
+    pub fn await_room(&mut self, id: u32) -> bool {
+        self.streams.get_mut(&id).is_some_and(|stream| {
+            stream.sender_waits = true;
+            true
+        })
+    }
+
+    /// Client: ends the sending side after what is queued.
+    pub fn half_close(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.send.is_some()) {
+            stream.end = Some(End::HalfClose);
+            self.schedule.mark(id);
+        }
+    }
+
+    /// Server: ends the call after what is queued, or at once without it (`discard`). `Ended` tells when it is out.
+    ///
+    /// # Errors
+    /// [`MetadataError`]; the call goes on.
+    pub fn finish(&mut self, id: u32, reply: &Reply, discard: bool) -> Result<(), MetadataError> {
+        let mut trailers = HeaderMap::with_capacity(2 + reply.trailers.len());
+        status::write(reply.code, &reply.message, &mut trailers);
+        if !reply.details.is_empty() {
+            metadata::write_details(&reply.details, &mut trailers);
+        }
+        metadata::write(&reply.trailers, &mut trailers)?;
+        if let Some(stream) = self.streams.get_mut(&id) {
+            if discard {
+                stream.drop_queue();
+            }
+            stream.end = Some(End::Trailers(trailers));
+            self.schedule.mark(id);
+        }
+        Ok(())
+    }
+
+    /// Ends a call towards the peer with RST_STREAM. No event follows.
+    pub fn reset(&mut self, id: u32, reason: Reason) {
+        if let Some(stream) = self.streams.remove(&id) {
+            stream.reset(reason);
+        }
+    }
+
+    /// Takes the oldest messages.
+    pub fn take(&mut self, id: u32) -> Received<B> {
+        let Some(stream) = self.streams.get_mut(&id) else { return Received::Gone };
+        match stream.inbox.take() {
+            Some(item) => Received::Item(item),
+            None if stream.half_closed => Received::HalfClosed,
+            None => Received::Nothing,
+        }
+    }
+
+    /// The application is done with messages of `bytes` in all, prefixes included: their window may be given back.
+    pub fn took(&mut self, id: u32, bytes: usize) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.took(bytes);
+        }
+    }
+
+    /// A receiver waits. True: it need not, something is there. `Readable` tells otherwise.
+    pub fn await_message(&mut self, id: u32) -> bool {
+        let Some(stream) = self.streams.get_mut(&id) else { return true };
+        if stream.is_readable() {
+            return true;
+        }
+        stream.receiver_waits = true;
+        stream.release_for_waiting_receiver();
+        false
+    }
+
+    /// Tells the peer why its call is refused, before `Ended` tells the application.
+    pub(crate) fn refuse_stream(&mut self, id: u32, outcome: &Outcome) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if matches!(self.role, Role::Server(_)) {
+            let mut trailers = HeaderMap::new();
+            status::write(outcome.code, &outcome.message, &mut trailers);
+            stream.drop_queue();
+            stream.end = Some(End::Trailers(trailers));
+            stream.finish_sending();
+        } else if let Some(send) = stream.send.as_mut() {
+            send.send_reset(Reason::CANCEL);
+        }
+    }
+}

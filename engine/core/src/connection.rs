@@ -1,0 +1,341 @@
+//! One connection: bytes in, events out, bytes out.
+//!
+//! How this works: [`Connection::feed`] gives h2 the bytes and runs a *turn*: drive h2 if its waker fired, poll the
+//! streams whose wakers fired, until nothing is ready. What came of it waits in `events`. [`Connection::flush`] first
+//! lets the schedule hand DATA to h2, then runs a turn, then the output can be taken. Nothing here waits or calls back.
+
+use crate::event::{Closed, Event, Origin, Outcome};
+use crate::inbox::Body;
+use crate::opening::{Foreign, Opening};
+use crate::pipe::Io;
+use crate::ready::Ready;
+use crate::request;
+use crate::response;
+use crate::role::{Accepted, Role};
+use crate::schedule::{Schedule, Streams};
+use crate::settings::{Settings, Side};
+use crate::stream::Stream;
+use crate::wire::status::Code;
+use bytes::Bytes;
+use h2::Reason;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+/// Counts since the beginning of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Frames the peer sent.
+    pub frames: u64,
+    /// PINGs the peer sent.
+    pub pings: u64,
+    /// RST_STREAMs the peer sent.
+    pub resets: u64,
+}
+
+/// A connection of either side. `B` is the kind of buffer large messages are received into.
+pub struct Connection<B> {
+    pub(crate) settings: Settings,
+    pub(crate) role: Role,
+    pub(crate) streams: Streams<B>,
+    pub(crate) schedule: Schedule,
+    pub(crate) ready: Arc<Ready>,
+    pub(crate) events: Vec<Event<B>>,
+    waker: Waker,
+    io: Io,
+    opening: Opening,
+    closed: bool,
+}
+
+impl<B: Body> Connection<B> {
+    /// A connection that has its first bytes ready to be flushed.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let (preface, opening) = match settings.side {
+            Side::Server => (crate::opening::PREFACE.len(), Opening::of_client()),
+            Side::Client => (0, Opening::of_server()),
+        };
+        let io = Io::new(preface);
+        let ready = Arc::<Ready>::default();
+        let waker = ready.connection_waker();
+        let role = Role::new(&settings, io.clone(), &mut Context::from_waker(&waker));
+        ready.wake_connection();
+        Self {
+            settings,
+            role,
+            streams: Streams::default(),
+            schedule: Schedule::default(),
+            ready,
+            events: Vec::new(),
+            waker,
+            io,
+            opening,
+            closed: false,
+        }
+    }
+
+    /// Reads `bytes`. When it returns nothing refers to their memory any more.
+    ///
+    /// Returns bytes that h2 would not read yet, because the peer does not read our answers: stop reading the socket
+    /// until a flush brings this to 0 ([`Connection::unread`]).
+    pub fn feed(&mut self, bytes: Bytes) -> usize {
+        if self.closed {
+            return 0;
+        }
+        if let Err(foreign) = self.opening.check(&bytes) {
+            self.refuse(foreign);
+            return 0;
+        }
+        self.io.lock().feed(bytes);
+        self.turn();
+        self.io.lock().keep_unread()
+    }
+
+    /// The peer closed its side of the socket, or the socket broke.
+    pub fn end_of_input(&mut self) {
+        if !self.closed {
+            self.io.lock().end_input();
+            self.turn();
+            self.over(Closed { message: "the peer closed the connection".to_owned(), clean: false, foreign: false });
+        }
+    }
+
+    /// Moves queued messages and h2's own frames to the output. True: there is some.
+    pub fn flush(&mut self) -> bool {
+        // HEADERS of new calls first: until they are out h2 grants their DATA nothing.
+        self.turn();
+        let turn = self.schedule.turn(&mut self.streams, &self.io.lock());
+        if turn.handed {
+            // All DATA handed over must leave h2 now, so that no reset finds any of it there.
+            self.io.lock().lift_output_limit(true);
+            self.turn();
+            self.io.lock().lift_output_limit(false);
+        } else {
+            self.turn();
+        }
+        for id in turn.served {
+            self.tell_sender(id);
+        }
+        for id in turn.finished {
+            self.end(id, Outcome::ok());
+        }
+        !self.io.lock().output.is_empty()
+    }
+
+    /// Takes the output; `empty` is a buffer to go on with.
+    pub fn take_output(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        self.io.lock().take_output(empty)
+    }
+
+    /// Bytes of output that wait to be taken.
+    #[must_use]
+    pub fn output_len(&self) -> usize {
+        self.io.lock().output.len()
+    }
+
+    /// Something waits that a flush would act on.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.ready.is_set() || self.schedule.has_work(&self.io.lock())
+    }
+
+    /// Bytes fed that h2 has not read.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.io.lock().unread()
+    }
+
+    /// Takes what happened, in order.
+    pub fn take_events(&mut self) -> Vec<Event<B>> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Ends without breaking a call: a server sends GOAWAY, a client opens no more. `Closed` comes when all calls are done.
+    ///
+    /// A server waits for the peer's answer to a PING without end: bound it with a timer and [`Connection::abort`].
+    pub fn shut_down(&mut self) {
+        self.role.shut_down();
+        self.ready.wake_connection();
+    }
+
+    /// Ends now: every call fails.
+    pub fn abort(&mut self, message: &str) {
+        if !self.closed {
+            self.role.abort(Reason::NO_ERROR);
+            self.ready.wake_connection();
+            self.turn();
+            self.over(Closed { message: message.to_owned(), clean: false, foreign: false });
+        }
+    }
+
+    /// After a panic inside the engine: forgets h2, fails every call.
+    pub fn poison(&mut self, message: &str) {
+        self.role = Role::Over;
+        self.over(Closed { message: message.to_owned(), clean: false, foreign: false });
+    }
+
+    /// Calls that are open.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Calls the peer lets a client have open at once; 0 if it takes no more.
+    #[must_use]
+    pub fn max_calls(&self) -> usize {
+        self.role.max_calls()
+    }
+
+    /// Counts since the beginning.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let pipe = self.io.lock();
+        let seen = &pipe.sniffer.seen;
+        Counters { frames: seen.frames, pings: seen.pings, resets: seen.resets }
+    }
+
+    /// Streams h2 itself still holds: 0 when no call is open, or something leaks.
+    #[cfg(feature = "introspect")]
+    #[must_use]
+    pub fn wired(&self) -> usize {
+        self.role.wired()
+    }
+
+    fn turn(&mut self) {
+        let waker = self.waker.clone();
+        let mut over = None;
+        loop {
+            let (connection, ids) = self.ready.take();
+            if !connection && ids.is_empty() {
+                break;
+            }
+            if connection {
+                let mut accepted = Vec::new();
+                if let Some(result) = self.role.drive(&mut Context::from_waker(&waker), &mut accepted) {
+                    over = over.or(Some(result));
+                }
+                for call in accepted {
+                    self.accept(call);
+                }
+            }
+            for id in ids {
+                self.service(id);
+            }
+        }
+        self.heed_sniffer();
+        if let Some(result) = over {
+            let (message, clean) = match result {
+                Ok(()) => ("the connection ended".to_owned(), true),
+                Err(error) => (format!("connection lost: {error}"), false),
+            };
+            self.over(Closed { message, clean, foreign: false });
+        }
+    }
+
+    /// Acts on what h2 does not tell.
+    fn heed_sniffer(&mut self) {
+        let (grown, settings, go_away) = {
+            let mut pipe = self.io.lock();
+            let seen = &mut pipe.sniffer.seen;
+            (std::mem::take(&mut seen.grown), std::mem::take(&mut seen.settings), seen.go_away.take())
+        };
+        for id in grown {
+            if let Some(stream) = self.streams.get_mut(&id) {
+                self.schedule.window_grew(id, stream);
+            }
+        }
+        if settings {
+            // INITIAL_WINDOW_SIZE may have changed for every stream.
+            self.streams.iter_mut().for_each(|(&id, stream)| self.schedule.window_grew(id, stream));
+            self.events.push(Event::Settings);
+        }
+        self.events.extend(go_away.map(Event::GoAway));
+    }
+
+    fn accept(&mut self, (request, mut respond): Accepted) {
+        let (parts, receive) = request.into_parts();
+        let id = u32::from(receive.stream_id());
+        match request::read(&parts) {
+            Err(refusal) => {
+                // It fails only if the peer has reset the stream, which then wants no answer.
+                let _reset = respond.send_response(refusal.response(), true);
+            }
+            Ok(head) => {
+                let mut stream = Stream::new(id, &self.ready, &self.settings);
+                stream.respond = Some(respond);
+                stream.receive = Some(receive);
+                self.streams.insert(id, stream);
+                self.events.push(Event::Opened(id, head));
+                self.service(id);
+            }
+        }
+    }
+
+    pub(crate) fn service(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        // It may have left h2's queue of streams to open.
+        self.schedule.window_grew(id, stream);
+        match stream.poll() {
+            ControlFlow::Break(outcome) => self.end_with(id, outcome),
+            ControlFlow::Continue(responded) => {
+                self.events.extend(responded.map(|pairs| Event::Responded(id, pairs)));
+                if stream.receiver_waits && stream.is_readable() {
+                    stream.receiver_waits = false;
+                    self.events.push(Event::Readable(id));
+                }
+            }
+        }
+    }
+
+    /// A call is over because of what the peer or the connection did, or because we refuse what it sent.
+    fn end_with(&mut self, id: u32, outcome: Outcome) {
+        if outcome.origin == Origin::Local {
+            self.refuse_stream(id, &outcome);
+        }
+        self.end(id, outcome);
+    }
+
+    fn tell_sender(&mut self, id: u32) {
+        let limit = self.settings.send_buffer_bytes;
+        if let Some(stream) = self.streams.get_mut(&id)
+            && stream.sender_waits
+            && stream.outbox.len() <= limit / 2
+        {
+            stream.sender_waits = false;
+            self.events.push(Event::Writable(id));
+        }
+    }
+
+    fn end(&mut self, id: u32, mut outcome: Outcome) {
+        // Dropping its halves cancels towards the peer what is still open.
+        let Some(mut stream) = self.streams.remove(&id) else { return };
+        if self.settings.side == Side::Server && outcome.origin == Origin::Transport {
+            // For a handler a lost connection is the same as a client that left.
+            outcome.code = Code::Cancelled as u8;
+        }
+        let untaken = std::iter::from_fn(|| stream.inbox.take()).collect();
+        self.events.push(Event::Ended(id, outcome, untaken));
+    }
+
+    fn refuse(&mut self, foreign: Foreign) {
+        if self.settings.side == Side::Server {
+            let mut pipe = self.io.lock();
+            pipe.output.clear();
+            pipe.output.extend_from_slice(foreign.answer());
+        }
+        self.role = Role::Over;
+        self.over(Closed { message: foreign.message().to_owned(), clean: false, foreign: true });
+    }
+
+    fn over(&mut self, closed: Closed) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        let ids: Vec<u32> = self.streams.keys().copied().collect();
+        for id in ids {
+            self.end(id, response::lost(&closed.message));
+        }
+        self.role = Role::Over;
+        self.events.push(Event::Closed(closed));
+    }
+}

@@ -1,0 +1,101 @@
+//! What a connection tells its embedder.
+
+use crate::inbox::Item;
+use crate::sniffer::GoAway;
+use crate::wire::metadata::Pairs;
+use crate::wire::status::Code;
+use std::time::Duration;
+
+/// Who decided how a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This side.
+    Local,
+    /// The peer, with a status or a reset.
+    Remote,
+    /// The connection.
+    Transport,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The status code.
+    pub code: u8,
+    /// The status message.
+    pub message: String,
+    /// Trailing metadata, `grpc-status-details-bin` included.
+    pub trailers: Pairs,
+    /// Who decided it.
+    pub origin: Origin,
+    /// The peer's application surely never saw the call: it may be repeated.
+    pub unprocessed: bool,
+}
+
+impl Outcome {
+    pub(crate) fn new(code: Code, message: impl Into<String>, origin: Origin) -> Self {
+        Self { code: code as u8, message: message.into(), trailers: Pairs::new(), origin, unprocessed: false }
+    }
+
+    pub(crate) fn ok() -> Self {
+        Self::new(Code::Ok, "", Origin::Local)
+    }
+}
+
+/// The head of an incoming call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallHead {
+    /// `/package.Service/Method`.
+    pub path: String,
+    /// `:authority`.
+    pub authority: String,
+    /// Custom metadata.
+    pub metadata: Pairs,
+    /// `grpc-timeout`.
+    pub timeout: Option<Duration>,
+}
+
+/// A status to end a call with, on a server.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    /// The status code.
+    pub code: u8,
+    /// The status message, any text.
+    pub message: String,
+    /// Serialized `google.rpc.Status`, or nothing.
+    pub details: Vec<u8>,
+    /// Custom trailing metadata.
+    pub trailers: Pairs,
+}
+
+/// The end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// What to tell a person.
+    pub message: String,
+    /// It ended as planned: all streams done, no error.
+    pub clean: bool,
+    /// The peer does not speak HTTP/2 at all.
+    pub foreign: bool,
+}
+
+/// Something the embedder should act on. Streams are named by their HTTP/2 id.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<B> {
+    /// Server: a call came.
+    Opened(u32, CallHead),
+    /// Client: the response began; its initial metadata.
+    Responded(u32, Pairs),
+    /// A waiting receiver has something: a message, or the peer's half-close.
+    Readable(u32),
+    /// A waiting sender has room again.
+    Writable(u32),
+    /// The call is over on the wire, whatever ended it, and forgotten here. With it come the messages nobody took.
+    Ended(u32, Outcome, Vec<Item<B>>),
+    /// The peer's SETTINGS changed; a client should look at `max_calls` again.
+    Settings,
+    /// The peer will take no new calls.
+    GoAway(GoAway),
+    /// The connection is over; write what is left and close the socket. Comes once, and last.
+    Closed(Closed),
+}

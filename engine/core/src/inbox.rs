@@ -1,0 +1,307 @@
+//! Cuts received DATA into messages.
+//!
+//! How this works: small messages stay as they came, framed and packed one behind the other, and are cut out only when
+//! the application takes them; so a thousand tiny messages cost their bytes, not a thousand objects. A large message
+//! gets one buffer of its announced length (after the limit was checked) and is filled as it arrives: one copy.
+
+use crate::wire::prefix::{self, PREFIX_BYTES, Prefix, PrefixError};
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+use thiserror::Error;
+
+/// Messages from this size get a buffer of their own.
+pub(crate) const LARGE_BYTES: usize = 8 * 1024;
+
+/// The buffer of one large message, of a kind the embedder chooses (a Python `bytes`, a `Vec`).
+pub trait Body: Sized + Send {
+    /// A buffer of `length` bytes, or `None` if there is no memory for it.
+    fn allocate(length: usize) -> Option<Self>;
+    /// Copies `part` to offset `at`; `at + part.len()` is at most the length.
+    fn fill(&mut self, at: usize, part: &[u8]);
+}
+
+impl Body for Vec<u8> {
+    fn allocate(length: usize) -> Option<Self> {
+        let mut buffer = Self::new();
+        buffer.try_reserve_exact(length).ok()?;
+        buffer.resize(length, 0);
+        Some(buffer)
+    }
+
+    fn fill(&mut self, at: usize, part: &[u8]) {
+        self[at..at + part.len()].copy_from_slice(part);
+    }
+}
+
+/// Complete messages, in order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item<B> {
+    /// One or more whole messages, each with its prefix.
+    Packed(Bytes),
+    /// One message, without its prefix.
+    Large {
+        /// The payload.
+        body: B,
+        /// Its length in bytes.
+        length: usize,
+        /// The flag of its prefix.
+        compressed: bool,
+    },
+}
+
+/// Why a stream's DATA cannot be read on.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum InboxError {
+    /// Flag or length of a prefix.
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
+    /// No memory for a message within the limit.
+    #[error("no memory for a message of {0} bytes")]
+    Memory(usize),
+    /// The stream ended inside a message.
+    #[error("the stream ended inside a message")]
+    Truncated,
+}
+
+#[derive(Debug)]
+struct Filling<B> {
+    body: B,
+    filled: usize,
+    prefix: Prefix,
+}
+
+/// The receiving side of one stream.
+#[derive(Debug)]
+pub(crate) struct Inbox<B> {
+    limit: usize,
+    items: VecDeque<Item<B>>,
+    /// Framed messages; the first `complete` bytes are whole ones, what follows is the start of the next.
+    packed: BytesMut,
+    complete: usize,
+    filling: Option<Filling<B>>,
+}
+
+impl<B: Body> Inbox<B> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, items: VecDeque::new(), packed: BytesMut::new(), complete: 0, filling: None }
+    }
+
+    /// A whole message is waiting.
+    pub(crate) fn has_message(&self) -> bool {
+        self.complete > 0 || !self.items.is_empty()
+    }
+
+    /// A part of a message is waiting for its rest.
+    pub(crate) fn has_fragment(&self) -> bool {
+        self.packed.len() > self.complete || self.filling.is_some()
+    }
+
+    /// Takes the oldest messages.
+    pub(crate) fn take(&mut self) -> Option<Item<B>> {
+        if let Some(item) = self.items.pop_front() {
+            return Some(item);
+        }
+        self.take_packed()
+    }
+
+    fn take_packed(&mut self) -> Option<Item<B>> {
+        if self.complete == 0 {
+            return None;
+        }
+        let whole = self.packed.split_to(std::mem::take(&mut self.complete));
+        Some(Item::Packed(whole.freeze()))
+    }
+
+    /// Reads one DATA payload.
+    ///
+    /// # Errors
+    /// [`InboxError`]; what was complete before the error can still be taken.
+    pub(crate) fn read(&mut self, mut data: &[u8]) -> Result<(), InboxError> {
+        while !data.is_empty() {
+            let used = if self.filling.is_some() {
+                self.fill(data)
+            } else if self.packed.len() > self.complete {
+                self.continue_message(data)?
+            } else {
+                self.scan(data)?
+            };
+            data = &data[used..];
+        }
+        Ok(())
+    }
+
+    /// The stream ended: there must be nothing half read.
+    pub(crate) fn end(&self) -> Result<(), InboxError> {
+        if self.has_fragment() { Err(InboxError::Truncated) } else { Ok(()) }
+    }
+
+    /// At a message boundary: keeps all whole small messages at once, then starts on what is left.
+    fn scan(&mut self, data: &[u8]) -> Result<usize, InboxError> {
+        let mut end = 0;
+        let mut large = None;
+        while let Some(head) = data[end..].first_chunk::<PREFIX_BYTES>() {
+            let prefix = match prefix::read(*head, self.limit) {
+                Ok(prefix) => prefix,
+                Err(error) => {
+                    self.keep_whole(&data[..end]);
+                    return Err(error.into());
+                }
+            };
+            if prefix.length >= LARGE_BYTES {
+                large = Some(prefix);
+                break;
+            }
+            if data.len() - end < PREFIX_BYTES + prefix.length {
+                break;
+            }
+            end += PREFIX_BYTES + prefix.length;
+        }
+        self.keep_whole(&data[..end]);
+        if let Some(prefix) = large {
+            self.start_filling(prefix)?;
+            return Ok(end + PREFIX_BYTES);
+        }
+        self.packed.extend_from_slice(&data[end..]);
+        Ok(data.len())
+    }
+
+    fn keep_whole(&mut self, messages: &[u8]) {
+        self.packed.extend_from_slice(messages);
+        self.complete += messages.len();
+    }
+
+    /// Inside the prefix or the payload of a small message.
+    fn continue_message(&mut self, data: &[u8]) -> Result<usize, InboxError> {
+        let have = self.packed.len() - self.complete;
+        let Some(head) = self.packed[self.complete..].first_chunk::<PREFIX_BYTES>() else {
+            let used = (PREFIX_BYTES - have).min(data.len());
+            self.packed.extend_from_slice(&data[..used]);
+            return self.check_prefix().map(|()| used);
+        };
+        let whole = PREFIX_BYTES + prefix::read(*head, self.limit)?.length;
+        let used = (whole - have).min(data.len());
+        self.packed.extend_from_slice(&data[..used]);
+        if have + used == whole {
+            self.complete += whole;
+        }
+        Ok(used)
+    }
+
+    /// The prefix may just have become whole.
+    fn check_prefix(&mut self) -> Result<(), InboxError> {
+        let Some(head) = self.packed[self.complete..].first_chunk::<PREFIX_BYTES>() else { return Ok(()) };
+        let prefix = prefix::read(*head, self.limit)?;
+        if prefix.length >= LARGE_BYTES {
+            self.packed.truncate(self.complete);
+            return self.start_filling(prefix);
+        }
+        if prefix.length == 0 {
+            self.complete += PREFIX_BYTES;
+        }
+        Ok(())
+    }
+
+    fn start_filling(&mut self, prefix: Prefix) -> Result<(), InboxError> {
+        let body = B::allocate(prefix.length).ok_or(InboxError::Memory(prefix.length))?;
+        if let Some(packed) = self.take_packed() {
+            self.items.push_back(packed);
+        }
+        self.filling = Some(Filling { body, filled: 0, prefix });
+        Ok(())
+    }
+
+    fn fill(&mut self, data: &[u8]) -> usize {
+        let filling = self.filling.as_mut().expect("read() looked");
+        let used = (filling.prefix.length - filling.filled).min(data.len());
+        filling.body.fill(filling.filled, &data[..used]);
+        filling.filled += used;
+        if filling.filled == filling.prefix.length
+            && let Some(Filling { body, prefix, .. }) = self.filling.take()
+        {
+            let Prefix { compressed, length } = prefix;
+            self.items.push_back(Item::Large { body, length, compressed });
+        }
+        used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framed(sizes: &[usize]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (i, &size) in sizes.iter().enumerate() {
+            bytes.extend(prefix::write(u32::try_from(size).unwrap()));
+            bytes.extend(std::iter::repeat_n(u8::try_from(i % 256).unwrap(), size));
+        }
+        bytes
+    }
+
+    fn drain(inbox: &mut Inbox<Vec<u8>>) -> Vec<Vec<u8>> {
+        let mut messages = Vec::new();
+        while let Some(item) = inbox.take() {
+            match item {
+                Item::Large { body, .. } => messages.push(body),
+                Item::Packed(mut bytes) => {
+                    while !bytes.is_empty() {
+                        let head = bytes.split_to(PREFIX_BYTES);
+                        let length = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize;
+                        messages.push(bytes.split_to(length).to_vec());
+                    }
+                }
+            }
+        }
+        messages
+    }
+
+    #[test]
+    fn every_way_to_cut_the_bytes_gives_the_same_messages() {
+        let sizes = [0, 1, 5, LARGE_BYTES - 1, LARGE_BYTES, 0, 0, LARGE_BYTES + 1, 300, 7];
+        let bytes = framed(&sizes);
+        for piece in (1..70).chain([4096, LARGE_BYTES + 5, bytes.len()]) {
+            let mut inbox = Inbox::<Vec<u8>>::new(1 << 20);
+            let mut messages = Vec::new();
+            for part in bytes.chunks(piece) {
+                inbox.read(part).unwrap();
+                messages.extend(drain(&mut inbox));
+            }
+            let expected: Vec<_> = sizes.iter().enumerate().map(|(i, &n)| vec![u8::try_from(i).unwrap(); n]).collect();
+            assert_eq!(messages, expected, "pieces of {piece}");
+            inbox.end().unwrap();
+        }
+    }
+
+    #[test]
+    fn order_holds_when_nothing_is_taken_in_between() {
+        let sizes = [3, LARGE_BYTES, 4, 5, LARGE_BYTES * 2, 6];
+        let mut inbox = Inbox::<Vec<u8>>::new(1 << 20);
+        for part in framed(&sizes).chunks(1000) {
+            inbox.read(part).unwrap();
+        }
+        assert_eq!(drain(&mut inbox).iter().map(Vec::len).collect::<Vec<_>>(), sizes);
+    }
+
+    #[test]
+    fn a_message_above_the_limit_fails_at_its_prefix_and_leaves_those_before() {
+        for piece in [1, 3, 1000] {
+            let mut inbox = Inbox::<Vec<u8>>::new(100);
+            let bytes = [framed(&[7, 100]), prefix::write(101).to_vec()].concat();
+            let result = bytes.chunks(piece).try_for_each(|part| inbox.read(part));
+            let expected = PrefixError::TooLong { length: 101, limit: 100 };
+            assert_eq!(result, Err(InboxError::Prefix(expected)));
+            assert_eq!(drain(&mut inbox).len(), 2);
+        }
+    }
+
+    #[test]
+    fn an_end_inside_a_message_is_an_error() {
+        let bytes = framed(&[10]);
+        for cut in 1..bytes.len() {
+            let mut inbox = Inbox::<Vec<u8>>::new(100);
+            inbox.read(&bytes[..cut]).unwrap();
+            assert!(inbox.has_fragment() && !inbox.has_message());
+            assert_eq!(inbox.end(), Err(InboxError::Truncated));
+        }
+    }
+}

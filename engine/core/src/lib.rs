@@ -1,0 +1,37 @@
+//! The sans-IO gRPC connection: bytes in, events out, bytes out. No socket, no thread, no runtime, no clock.
+//!
+//! - [`Connection`] drives h2 over a byte pipe and holds the streams
+//! - [`wire`] is the pure part: prefixes, metadata, status, timeouts
+//! - `sniffer` reads beside h2 what h2 hides; `schedule` decides whose DATA h2 gets next
+//! - `inbox` and `outbox` are the two sides of a stream
+//! - [`Event`] is what the embedder hears
+
+#![forbid(unsafe_code)]
+
+mod calls;
+mod connection;
+mod event;
+mod inbox;
+mod opening;
+mod outbox;
+mod pipe;
+mod ready;
+mod request;
+mod response;
+mod role;
+mod schedule;
+mod sending;
+mod settings;
+mod sniffer;
+mod stream;
+pub mod wire;
+
+pub use calls::{Pushed, Received};
+pub use connection::{Connection, Counters};
+pub use event::{CallHead, Closed, Event, Origin, Outcome, Reply};
+pub use h2::Reason;
+pub use inbox::{Body, Item};
+pub use outbox::Payload;
+pub use request::{Call, CallError};
+pub use settings::{Settings, Side};
+pub use sniffer::GoAway;

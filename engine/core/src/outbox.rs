@@ -1,0 +1,185 @@
+//! Framed messages of one stream that h2 has not seen yet.
+
+use crate::wire::prefix::{self, PREFIX_BYTES};
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+
+/// Payloads from this size are queued by reference.
+const BY_REFERENCE_BYTES: usize = 16 * 1024;
+
+/// One message to send, without its prefix.
+#[derive(Debug)]
+pub enum Payload<'a> {
+    /// Copied into the queue.
+    Borrowed(&'a [u8]),
+    /// Kept by reference.
+    Shared(Bytes),
+}
+
+impl Payload<'_> {
+    /// Whether a payload of this length should come as [`Payload::Shared`].
+    #[must_use]
+    pub fn is_large(length: usize) -> bool {
+        length >= BY_REFERENCE_BYTES
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Borrowed(bytes) => bytes.len(),
+            Self::Shared(bytes) => bytes.len(),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Piece {
+    Small(BytesMut),
+    Large(Bytes),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pieces: VecDeque<Piece>,
+    length: usize,
+    /// Bytes ever pushed before the newest message, and ever taken: tell whether it began to leave.
+    newest_start: u64,
+    pushed: u64,
+    taken: u64,
+}
+
+impl Outbox {
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Queues one message.
+    ///
+    /// # Panics
+    /// If the payload is 4 GiB or longer; callers check against their limit before.
+    pub(crate) fn push(&mut self, payload: &Payload<'_>) {
+        let length = u32::try_from(payload.len()).expect("limits are below 4 GiB");
+        let framed = PREFIX_BYTES + payload.len();
+        self.newest_start = self.pushed;
+        self.pushed += framed as u64;
+        self.length += framed;
+        let small = self.last_small();
+        small.extend_from_slice(&prefix::write(length));
+        match payload {
+            Payload::Borrowed(bytes) => small.extend_from_slice(bytes),
+            Payload::Shared(bytes) => self.pieces.push_back(Piece::Large(bytes.clone())),
+        }
+    }
+
+    /// Puts `payload` in the place of the newest message if no byte of that has left. False if one has.
+    pub(crate) fn replace_newest(&mut self, payload: &Payload<'_>) -> bool {
+        if self.pushed == self.taken || self.taken > self.newest_start {
+            return false;
+        }
+        let mut drop = self.pushed - self.newest_start;
+        self.length -= usize::try_from(drop).expect("queued bytes fit a usize");
+        self.pushed = self.newest_start;
+        while drop > 0 {
+            match self.pieces.back_mut().expect("the newest message is queued") {
+                Piece::Small(bytes) if bytes.len() as u64 > drop => {
+                    bytes.truncate(bytes.len() - usize::try_from(drop).expect("less than len"));
+                    drop = 0;
+                }
+                Piece::Small(bytes) => drop -= bytes.len() as u64,
+                Piece::Large(bytes) => drop -= bytes.len() as u64,
+            }
+            if drop > 0 || self.pieces.back().is_some_and(Piece::is_spent) {
+                self.pieces.pop_back();
+            }
+        }
+        self.push(payload);
+        true
+    }
+
+    /// Takes up to `max` bytes (at least one, if any are queued), not across pieces.
+    pub(crate) fn take(&mut self, max: usize) -> Option<Bytes> {
+        let piece = self.pieces.front_mut()?;
+        let chunk = match piece {
+            Piece::Small(bytes) => bytes.split_to(max.min(bytes.len())).freeze(),
+            Piece::Large(bytes) => bytes.split_to(max.min(bytes.len())),
+        };
+        if piece.is_spent() {
+            self.pieces.pop_front();
+        }
+        self.length -= chunk.len();
+        self.taken += chunk.len() as u64;
+        Some(chunk)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.pieces.clear();
+        self.taken += self.length as u64;
+        self.length = 0;
+    }
+
+    fn last_small(&mut self) -> &mut BytesMut {
+        if !matches!(self.pieces.back(), Some(Piece::Small(_))) {
+            self.pieces.push_back(Piece::Small(BytesMut::new()));
+        }
+        match self.pieces.back_mut() {
+            Some(Piece::Small(bytes)) => bytes,
+            _ => unreachable!("a small piece was just put there"),
+        }
+    }
+}
+
+impl Piece {
+    fn is_spent(&self) -> bool {
+        match self {
+            Self::Small(bytes) => bytes.is_empty(),
+            Self::Large(bytes) => bytes.is_empty(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(outbox: &mut Outbox, max: usize) -> Vec<u8> {
+        std::iter::from_fn(|| outbox.take(max)).flatten().collect()
+    }
+
+    fn shared(byte: u8, length: usize) -> Payload<'static> {
+        Payload::Shared(Bytes::from(vec![byte; length]))
+    }
+
+    #[test]
+    fn messages_leave_in_order_with_their_prefixes() {
+        for max in [1, 3, 7, 100_000] {
+            let mut outbox = Outbox::default();
+            outbox.push(&Payload::Borrowed(b"ab"));
+            outbox.push(&shared(b'x', 20_000));
+            outbox.push(&Payload::Borrowed(b""));
+            assert_eq!(outbox.len(), 7 + 20_005 + 5);
+            let mut expected = b"\0\0\0\0\x02ab\0\0\0\x4e\x20".to_vec();
+            expected.extend([b'x'; 20_000]);
+            expected.extend([0; 5]);
+            assert_eq!(all(&mut outbox, max), expected);
+            assert!(outbox.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_newest_message_is_replaced_until_it_begins_to_leave() {
+        let mut outbox = Outbox::default();
+        assert!(!outbox.replace_newest(&Payload::Borrowed(b"none")));
+        outbox.push(&Payload::Borrowed(b"a"));
+        outbox.push(&Payload::Borrowed(b"b"));
+        assert!(outbox.replace_newest(&Payload::Borrowed(b"BB")));
+        assert!(outbox.replace_newest(&shared(b'x', 3)));
+        assert!(outbox.replace_newest(&Payload::Borrowed(b"c")));
+        assert_eq!(outbox.len(), 12);
+        assert_eq!(outbox.take(7).unwrap().len(), 6 + 1);
+        assert!(!outbox.replace_newest(&Payload::Borrowed(b"d")));
+        assert_eq!(all(&mut outbox, 100), b"\0\0\0\x01c");
+    }
+}

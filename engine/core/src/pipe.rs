@@ -1,0 +1,159 @@
+//! The byte pipe h2 believes to be a socket: what was fed, and what waits to be written.
+
+use crate::sniffer::Sniffer;
+use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Collected output above which h2 is told to wait: bounds one write, and what acks can pile up to.
+pub(crate) const OUTPUT_LIMIT: usize = 256 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    input: VecDeque<Bytes>,
+    end_of_input: bool,
+    pub(crate) output: Vec<u8>,
+    output_limit: usize,
+    read_waker: Option<Waker>,
+    write_waker: Option<Waker>,
+    pub(crate) sniffer: Sniffer,
+}
+
+impl Pipe {
+    pub(crate) fn feed(&mut self, bytes: Bytes) {
+        self.sniffer.eat(&bytes);
+        self.input.push_back(bytes);
+        self.wake_reader();
+    }
+
+    pub(crate) fn end_input(&mut self) {
+        self.end_of_input = true;
+        self.wake_reader();
+    }
+
+    /// Copies what h2 left unread, so that the caller's buffer is free again. Returns the bytes kept.
+    pub(crate) fn keep_unread(&mut self) -> usize {
+        // Only the newest piece can lie in the caller's buffer; older ones were copied before.
+        if let Some(newest) = self.input.back_mut() {
+            *newest = Bytes::copy_from_slice(newest);
+        }
+        self.unread()
+    }
+
+    /// Bytes fed that h2 has not read.
+    pub(crate) fn unread(&self) -> usize {
+        self.input.iter().map(Bytes::len).sum()
+    }
+
+    /// h2 read all that was fed and nothing stops it from writing: our ledgers then equal its own.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.read_waker.is_some() && self.write_waker.is_none()
+    }
+
+    /// For the turn after a hand-over: everything handed over must leave h2.
+    pub(crate) fn lift_output_limit(&mut self, lifted: bool) {
+        self.output_limit = if lifted { usize::MAX } else { OUTPUT_LIMIT };
+    }
+
+    /// Takes the output and puts `empty` in its place.
+    pub(crate) fn take_output(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        if let Some(waker) = self.write_waker.take() {
+            waker.wake();
+        }
+        std::mem::replace(&mut self.output, empty)
+    }
+
+    fn wake_reader(&mut self) {
+        if let Some(waker) = self.read_waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn read(&mut self, cx: &Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.input.is_empty() && !self.end_of_input {
+            self.read_waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        while buffer.remaining() > 0
+            && let Some(first) = self.input.front_mut()
+        {
+            let n = first.len().min(buffer.remaining());
+            buffer.put_slice(&first[..n]);
+            first.advance(n);
+            if first.is_empty() {
+                self.input.pop_front();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn write(&mut self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if self.output.len() >= self.output_limit {
+            self.write_waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let before = self.output.len();
+        for slice in slices {
+            self.output.extend_from_slice(slice);
+        }
+        Poll::Ready(Ok(self.output.len() - before))
+    }
+}
+
+/// A handle to the pipe: one is h2's, one is ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Io(Arc<Mutex<Pipe>>);
+
+impl Io {
+    pub(crate) fn new(preface: usize) -> Self {
+        Self(Arc::new(Mutex::new(Pipe {
+            input: VecDeque::new(),
+            end_of_input: false,
+            output: Vec::new(),
+            output_limit: OUTPUT_LIMIT,
+            read_waker: None,
+            write_waker: None,
+            sniffer: Sniffer::new(preface),
+        })))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Pipe> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.lock().read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.lock().write(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.lock().write(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

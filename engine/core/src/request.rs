@@ -1,0 +1,192 @@
+//! Request heads: written by a client, judged by a server.
+
+use crate::event::CallHead;
+use crate::wire::metadata::{self, MetadataError, Pairs};
+use crate::wire::status::{self, Code};
+use crate::wire::timeout;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{Method, Request, Response, StatusCode};
+use std::time::Duration;
+use thiserror::Error;
+
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("grpc-python-penstock/", env!("CARGO_PKG_VERSION")));
+
+/// A call to start.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    /// `/package.Service/Method`.
+    pub path: &'a str,
+    /// `:authority`.
+    pub authority: &'a str,
+    /// `https` rather than `http`.
+    pub secure: bool,
+    /// Time left, sent as `grpc-timeout`.
+    pub timeout: Option<Duration>,
+    /// Custom metadata.
+    pub metadata: &'a Pairs,
+}
+
+/// Why a call could not be written.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CallError {
+    /// The path or the authority is no URI.
+    #[error("{0:?} cannot be part of a request")]
+    Uri(String),
+    /// A pair of metadata may not be sent.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// The connection takes no new calls.
+    #[error("{0}")]
+    Connection(String),
+}
+
+impl Call<'_> {
+    /// The request head. Source: gRPC PROTOCOL-HTTP2, "Requests".
+    pub(crate) fn request(&self) -> Result<Request<()>, CallError> {
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri()?;
+        let headers = request.headers_mut();
+        headers.reserve(4 + self.metadata.len());
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        if let Some(left) = self.timeout {
+            let value = HeaderValue::from_str(&timeout::write(left)).expect("digits and a letter");
+            headers.insert(TIMEOUT, value);
+        }
+        headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        metadata::write(self.metadata, headers)?;
+        Ok(request)
+    }
+
+    fn uri(&self) -> Result<Uri, CallError> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(if self.secure { Scheme::HTTPS } else { Scheme::HTTP });
+        let authority = Authority::try_from(self.authority).map_err(|_| CallError::Uri(self.authority.to_owned()))?;
+        parts.authority = Some(authority);
+        let path = PathAndQuery::try_from(self.path).map_err(|_| CallError::Uri(self.path.to_owned()))?;
+        parts.path_and_query = Some(path);
+        Uri::from_parts(parts).map_err(|_| CallError::Uri(self.path.to_owned()))
+    }
+}
+
+/// A request that is answered here and never reaches the application.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    http: StatusCode,
+    status: Option<(Code, String)>,
+}
+
+impl Refusal {
+    fn http(http: StatusCode) -> Self {
+        Self { http, status: None }
+    }
+
+    pub(crate) fn response(&self) -> Response<()> {
+        let mut response = Response::new(());
+        *response.status_mut() = self.http;
+        if let Some((code, message)) = &self.status {
+            response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+            status::write(*code as u8, message, response.headers_mut());
+        }
+        response
+    }
+}
+
+/// Judges an incoming request.
+///
+/// # Errors
+/// [`Refusal`] for what is not a gRPC call: 405 for another method, 415 for another content type, and INTERNAL with
+/// 400 for a timeout or metadata that cannot be read (as grpc-go does).
+pub(crate) fn read(parts: &Parts) -> Result<CallHead, Refusal> {
+    if parts.method != Method::POST {
+        return Err(Refusal::http(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    if !is_grpc(&parts.headers) {
+        return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let malformed =
+        |message: String| Refusal { http: StatusCode::BAD_REQUEST, status: Some((Code::Internal, message)) };
+    let timeout = match parts.headers.get(TIMEOUT) {
+        None => None,
+        Some(value) => Some(
+            timeout::read(value.as_bytes()).ok_or_else(|| malformed(format!("malformed grpc-timeout {value:?}")))?,
+        ),
+    };
+    let metadata = metadata::read(&parts.headers).map_err(|error| malformed(error.to_string()))?;
+    Ok(CallHead {
+        path: parts.uri.path().to_owned(),
+        authority: parts.uri.authority().map_or_else(String::new, ToString::to_string),
+        metadata,
+        timeout,
+    })
+}
+
+/// `application/grpc`, with a subtype after `+` or parameters after `;`.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    matches!(value.strip_prefix(b"application/grpc"), Some([] | [b'+' | b';', ..]))
+}
+
+/// The response head every call begins with.
+pub(crate) fn response_head(pairs: &Pairs) -> Result<Response<()>, MetadataError> {
+    let mut response = Response::new(());
+    response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+    metadata::write(pairs, response.headers_mut())?;
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::metadata::Value;
+
+    fn request(change: impl FnOnce(&mut Request<()>)) -> Result<CallHead, Refusal> {
+        let metadata = vec![("k".to_owned(), Value::Text("v".to_owned()))];
+        let call = Call {
+            path: "/a.B/C",
+            authority: "host:1",
+            secure: false,
+            timeout: Some(Duration::from_millis(5)),
+            metadata: &metadata,
+        };
+        let mut request = call.request().unwrap();
+        change(&mut request);
+        read(&request.into_parts().0)
+    }
+
+    #[test]
+    fn a_call_is_read_as_written() {
+        let head = request(|_| ()).unwrap();
+        assert_eq!((head.path.as_str(), head.authority.as_str()), ("/a.B/C", "host:1"));
+        assert_eq!(head.timeout, Some(Duration::from_millis(5)));
+        assert_eq!(head.metadata, vec![("k".to_owned(), Value::Text("v".to_owned()))]);
+    }
+
+    #[test]
+    fn what_is_no_call_is_refused() {
+        let status = |refusal: Refusal| refusal.response().status().as_u16();
+        assert_eq!(status(request(|r| *r.method_mut() = Method::GET).unwrap_err()), 405);
+        for text in ["application/json", "application/grpcx", "application/grpc-web", ""] {
+            let value = HeaderValue::from_static(text);
+            let refusal = request(|r| drop(r.headers_mut().insert(header::CONTENT_TYPE, value))).unwrap_err();
+            assert_eq!(status(refusal), 415, "{text}");
+        }
+        for text in ["application/grpc+proto", "application/grpc;x=y"] {
+            let value = HeaderValue::from_static(text);
+            request(|r| drop(r.headers_mut().insert(header::CONTENT_TYPE, value))).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_malformed_timeout_is_an_internal_error() {
+        let refusal = request(|r| drop(r.headers_mut().insert(TIMEOUT, HeaderValue::from_static("5")))).unwrap_err();
+        let response = refusal.response();
+        assert_eq!(response.status(), 400);
+        assert_eq!(status::read(response.headers()).unwrap().0, Code::Internal as u8);
+    }
+}

@@ -1,0 +1,123 @@
+//! Response heads, trailers and errors, judged by a client: everything becomes one [`Outcome`].
+
+use crate::event::{Origin, Outcome};
+use crate::request::is_grpc;
+use crate::wire::metadata::{self, Pairs};
+use crate::wire::status::{self, Code};
+use h2::Reason;
+use http::HeaderMap;
+use http::response::Parts;
+
+/// Judges the head of a response. `last`: nothing follows it.
+///
+/// # Errors
+/// The outcome, when the head decides it: Trailers-Only, or not a gRPC response.
+pub(crate) fn head(parts: &Parts, last: bool) -> Result<Pairs, Outcome> {
+    let http = parts.status.as_u16();
+    if last && parts.headers.contains_key(status::STATUS) {
+        return Err(trailers(Some(&parts.headers)));
+    }
+    if http != 200 {
+        let message = format!("the peer answered with HTTP status {http} and no grpc-status");
+        return Err(Outcome::new(status::from_http(http), message, Origin::Remote));
+    }
+    if !is_grpc(&parts.headers) {
+        let kind = parts.headers.get(http::header::CONTENT_TYPE);
+        let message = format!("the peer answered with content-type {kind:?}, which is not gRPC");
+        return Err(Outcome::new(Code::Unknown, message, Origin::Remote));
+    }
+    if last {
+        return Err(trailers(None));
+    }
+    metadata::read(&parts.headers).map_err(|error| Outcome::new(Code::Internal, error.to_string(), Origin::Remote))
+}
+
+/// Judges trailers, or their absence.
+pub(crate) fn trailers(headers: Option<&HeaderMap>) -> Outcome {
+    let Some((code, message)) = headers.and_then(status::read) else {
+        return Outcome::new(Code::Unknown, "the peer ended the call without grpc-status", Origin::Remote);
+    };
+    match metadata::read(headers.expect("a status was read from them")) {
+        Ok(trailers) => Outcome { code, message, trailers, origin: Origin::Remote, unprocessed: false },
+        Err(error) => Outcome::new(Code::Internal, error.to_string(), Origin::Remote),
+    }
+}
+
+/// Judges an error h2 reports for a stream.
+pub(crate) fn error(error: &h2::Error) -> Outcome {
+    let reason = error.reason();
+    if error.is_io() {
+        return Outcome::new(Code::Unavailable, format!("connection lost: {error}"), Origin::Transport);
+    }
+    if error.is_go_away() && error.is_remote() {
+        let message = format!("the peer closed the connection before it took the call: {error}");
+        return Outcome { unprocessed: true, ..Outcome::new(Code::Unavailable, message, Origin::Transport) };
+    }
+    if error.is_reset() && error.is_remote() {
+        return reset(reason.unwrap_or(Reason::INTERNAL_ERROR));
+    }
+    let origin = if error.is_remote() { Origin::Remote } else { Origin::Transport };
+    Outcome::new(Code::Internal, format!("HTTP/2 error: {error}"), origin)
+}
+
+/// The outcome of a call whose connection ended under it.
+pub(crate) fn lost(message: &str) -> Outcome {
+    Outcome::new(Code::Unavailable, message, Origin::Transport)
+}
+
+/// Judges a RST_STREAM of the peer.
+pub(crate) fn reset(reason: Reason) -> Outcome {
+    let code = status::from_reset(reason);
+    let message = format!("the peer reset the stream: {}", reason.description());
+    Outcome { unprocessed: reason == Reason::REFUSED_STREAM, ..Outcome::new(code, message, Origin::Remote) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderValue, Response};
+
+    fn judged(http: u16, headers: &[(&'static str, &'static str)], last: bool) -> Result<Pairs, Outcome> {
+        let mut response = Response::builder().status(http);
+        for &(name, value) in headers {
+            response = response.header(name, HeaderValue::from_static(value));
+        }
+        head(&response.body(()).unwrap().into_parts().0, last)
+    }
+
+    const GRPC: (&str, &str) = ("content-type", "application/grpc");
+
+    #[test]
+    fn a_good_head_gives_its_metadata() {
+        let pairs = judged(200, &[GRPC, ("k", "v"), ("grpc-encoding", "identity")], false).unwrap();
+        assert_eq!(pairs.len(), 1);
+    }
+
+    #[test]
+    fn trailers_only_is_the_outcome_whatever_the_http_status() {
+        for http in [200, 400, 503] {
+            let outcome = judged(http, &[GRPC, ("grpc-status", "5"), ("grpc-message", "no%20room")], true).unwrap_err();
+            assert_eq!((outcome.code, outcome.message.as_str()), (5, "no room"));
+        }
+    }
+
+    #[test]
+    fn other_responses_are_judged_by_http_status_or_content_type() {
+        assert_eq!(judged(503, &[], false).unwrap_err().code, Code::Unavailable as u8);
+        assert_eq!(judged(404, &[GRPC], true).unwrap_err().code, Code::Unimplemented as u8);
+        assert_eq!(judged(200, &[("content-type", "text/html")], false).unwrap_err().code, Code::Unknown as u8);
+        assert_eq!(judged(200, &[GRPC], true).unwrap_err().code, Code::Unknown as u8);
+    }
+
+    #[test]
+    fn a_missing_status_is_never_ok() {
+        assert_eq!(trailers(None).code, Code::Unknown as u8);
+        assert_eq!(trailers(Some(&HeaderMap::new())).code, Code::Unknown as u8);
+    }
+
+    #[test]
+    fn a_refused_stream_may_be_repeated_and_a_cancelled_one_not() {
+        assert!(reset(Reason::REFUSED_STREAM).unprocessed);
+        assert!(!reset(Reason::CANCEL).unprocessed);
+    }
+}

@@ -1,0 +1,101 @@
+//! The h2 connection behind either end, and the one step that moves it.
+
+use crate::pipe::Io;
+use crate::settings::{Settings, Side};
+use bytes::Bytes;
+use h2::{Reason, RecvStream, client, server};
+use http::Request;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pub(crate) type Accepted = (Request<RecvStream>, server::SendResponse<Bytes>);
+
+/// What h2 is doing for us.
+pub(crate) enum Role {
+    Handshake(Pin<Box<server::Handshake<Io, Bytes>>>),
+    Server(Box<server::Connection<Io, Bytes>>),
+    /// Without its `SendRequest` the connection ends when its streams do.
+    Client(Box<client::Connection<Io, Bytes>>, Option<client::SendRequest<Bytes>>),
+    Over,
+}
+
+impl Role {
+    pub(crate) fn new(settings: &Settings, io: Io, cx: &mut Context<'_>) -> Self {
+        match settings.side {
+            Side::Server => Self::Handshake(Box::pin(settings.server().handshake(io))),
+            Side::Client => {
+                let mut handshake = Box::pin(settings.client().handshake(io));
+                // It only writes the preface, and the pipe takes it at once.
+                match handshake.as_mut().poll(cx) {
+                    Poll::Ready(Ok((requests, connection))) => Self::Client(Box::new(connection), Some(requests)),
+                    Poll::Ready(Err(_)) | Poll::Pending => Self::Over,
+                }
+            }
+        }
+    }
+
+    /// Lets h2 read, write and accept until it can do no more. `Some`: the connection is over.
+    pub(crate) fn drive(
+        &mut self,
+        cx: &mut Context<'_>,
+        accepted: &mut Vec<Accepted>,
+    ) -> Option<Result<(), h2::Error>> {
+        if let Self::Handshake(handshake) = self {
+            match handshake.as_mut().poll(cx) {
+                Poll::Pending => return None,
+                Poll::Ready(Err(error)) => return Some(Err(error)),
+                Poll::Ready(Ok(connection)) => *self = Self::Server(Box::new(connection)),
+            }
+        }
+        match self {
+            Self::Server(connection) => loop {
+                match connection.poll_accept(cx) {
+                    Poll::Ready(Some(Ok(request))) => accepted.push(request),
+                    Poll::Ready(Some(Err(error))) => return Some(Err(error)),
+                    Poll::Ready(None) => return Some(Ok(())),
+                    Poll::Pending => return None,
+                }
+            },
+            Self::Client(connection, _) => match Pin::new(connection.as_mut()).poll(cx) {
+                Poll::Ready(result) => Some(result),
+                Poll::Pending => None,
+            },
+            Self::Handshake(_) | Self::Over => None,
+        }
+    }
+
+    /// Ends without breaking a call: GOAWAY from a server, no more calls from a client.
+    pub(crate) fn shut_down(&mut self) {
+        match self {
+            Self::Server(connection) => connection.graceful_shutdown(),
+            Self::Client(_, requests) => *requests = None,
+            Self::Handshake(_) | Self::Over => {}
+        }
+    }
+
+    /// Ends at once. A client has no such frame to send: it closes the socket.
+    pub(crate) fn abort(&mut self, reason: Reason) {
+        if let Self::Server(connection) = self {
+            connection.abrupt_shutdown(reason);
+        }
+    }
+
+    /// Calls the peer lets us have open. 0 on a server or after the end.
+    pub(crate) fn max_calls(&self) -> usize {
+        match self {
+            Self::Client(_, Some(requests)) => requests.current_max_send_streams(),
+            _ => 0,
+        }
+    }
+
+    /// Streams h2 itself still holds.
+    #[cfg(feature = "introspect")]
+    pub(crate) fn wired(&self) -> usize {
+        match self {
+            Self::Server(connection) => connection.num_wired_streams(),
+            Self::Client(_, Some(requests)) => requests.num_wired_streams(),
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Whose DATA h2 gets next.
+//!
+//! How this works: queued bytes stay in our outboxes. A turn hands h2 portions, stream by stream in a circle, new
+//! streams first, within the peer's connection window (which the sniffer counts) and the room for output; and all that
+//! is handed over leaves h2 in the same turn. So h2 never waits on a window, every stream gets its share in bytes, and a
+//! reset finds nothing of its stream inside h2.
+
+use crate::inbox::Body;
+use crate::pipe::{OUTPUT_LIMIT, Pipe};
+use crate::stream::{Sending, Stream};
+use fnv::FnvHashMap;
+use std::collections::VecDeque;
+
+/// A stream's portion while others wait.
+const QUANTUM_BYTES: usize = 16 * 1024;
+/// The connection window before any WINDOW_UPDATE. Source: RFC 9113 section 6.9.2.
+const INITIAL_WINDOW_BYTES: u64 = 65_535;
+
+pub(crate) type Streams<B> = FnvHashMap<u32, Stream<B>>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Schedule {
+    /// Streams whose queue or end changed since the last turn.
+    dirty: Vec<u32>,
+    /// Streams that had less than one portion yet: a short call does not wait behind long ones.
+    fresh: VecDeque<u32>,
+    circle: VecDeque<u32>,
+    /// DATA bytes ever handed to h2: with the sniffer's count, the peer's connection window.
+    handed: u64,
+}
+
+/// What a turn of the schedule did.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// DATA went to h2 and must leave it now.
+    pub(crate) handed: bool,
+    /// Streams whose queue shrank.
+    pub(crate) served: Vec<u32>,
+    /// Server streams whose trailers are out.
+    pub(crate) finished: Vec<u32>,
+}
+
+impl Schedule {
+    /// The queue or the end of a stream changed.
+    pub(crate) fn mark(&mut self, id: u32) {
+        self.dirty.push(id);
+    }
+
+    /// A turn would find something to do.
+    pub(crate) fn has_work(&self, pipe: &Pipe) -> bool {
+        let queued = !self.fresh.is_empty() || !self.circle.is_empty();
+        !self.dirty.is_empty() || queued && self.window(pipe) > 0 && pipe.is_settled()
+    }
+
+    /// The window of a stream grew, or may have.
+    pub(crate) fn window_grew<B>(&mut self, id: u32, stream: &mut Stream<B>) {
+        if stream.sending == Sending::Window {
+            stream.sending = Sending::Queued;
+            self.circle.push_back(id);
+        }
+    }
+
+    /// Hands over what windows and socket allow. `pipe` tells whether h2 has read all that the sniffer counted.
+    pub(crate) fn turn<B: Body>(&mut self, streams: &mut Streams<B>, pipe: &Pipe) -> Turn {
+        let mut turn = Turn::default();
+        self.enqueue(streams, &mut turn);
+        if !pipe.is_settled() {
+            return turn;
+        }
+        let before = self.handed;
+        let mut room = OUTPUT_LIMIT.saturating_sub(pipe.output.len());
+        while room > 0
+            && let window @ 1.. = self.window(pipe)
+            && let Some(id) = self.fresh.pop_front().or_else(|| self.circle.pop_front())
+        {
+            let Some(stream) = streams.get_mut(&id) else { continue };
+            let alone = self.fresh.is_empty() && self.circle.is_empty();
+            let portion = if alone { usize::MAX } else { QUANTUM_BYTES };
+            let handed = stream.hand_over(window.min(room).min(portion));
+            room -= handed;
+            self.handed += handed as u64;
+            turn.served.push(id);
+            match stream.sending {
+                Sending::Queued => self.circle.push_back(id),
+                Sending::Window => {}
+                Sending::Idle => turn.finish(id, stream),
+            }
+        }
+        turn.handed = self.handed != before;
+        turn
+    }
+
+    fn enqueue<B: Body>(&mut self, streams: &mut Streams<B>, turn: &mut Turn) {
+        for id in self.dirty.drain(..) {
+            let Some(stream) = streams.get_mut(&id) else { continue };
+            if stream.outbox.is_empty() {
+                turn.finish(id, stream);
+            } else if stream.sending == Sending::Idle {
+                stream.sending = Sending::Queued;
+                let line = if stream.handed < QUANTUM_BYTES { &mut self.fresh } else { &mut self.circle };
+                line.push_back(id);
+            }
+        }
+    }
+
+    fn window(&self, pipe: &Pipe) -> usize {
+        let granted = INITIAL_WINDOW_BYTES + pipe.sniffer.seen.connection_window;
+        usize::try_from(granted.saturating_sub(self.handed)).unwrap_or(usize::MAX)
+    }
+}
+
+impl Turn {
+    /// An empty queue never waits in line: its end goes out at once.
+    fn finish<B: Body>(&mut self, id: u32, stream: &mut Stream<B>) {
+        if stream.finish_sending() {
+            self.finished.push(id);
+        }
+    }
+}

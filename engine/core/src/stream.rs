@@ -1,0 +1,227 @@
+//! One call: its two h2 halves, its inbox and outbox, and what its application waits for.
+
+use crate::event::{Origin, Outcome};
+use crate::inbox::{Body, Inbox, InboxError};
+use crate::outbox::Outbox;
+use crate::ready::{Ready, StreamNote};
+use crate::response;
+use crate::settings::{Settings, Side};
+use crate::wire::metadata::Pairs;
+use crate::wire::prefix::PrefixError;
+use crate::wire::status::Code;
+use bytes::Bytes;
+use h2::{RecvStream, SendStream, client, server};
+use http::HeaderMap;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// What keeps queued bytes from leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// Nothing is queued.
+    Idle,
+    /// Waits for its turn: the connection's window or the socket.
+    Queued,
+    /// Waits for the peer to open the stream's window.
+    Window,
+}
+
+/// How the sending side ends once its queue is empty.
+#[derive(Debug)]
+pub(crate) enum End {
+    HalfClose,
+    Trailers(HeaderMap),
+}
+
+pub(crate) struct Stream<B> {
+    side: Side,
+    pub(crate) note: Arc<StreamNote>,
+    waker: Waker,
+    pub(crate) response: Option<client::ResponseFuture>,
+    pub(crate) respond: Option<server::SendResponse<Bytes>>,
+    pub(crate) receive: Option<RecvStream>,
+    pub(crate) send: Option<SendStream<Bytes>>,
+    pub(crate) inbox: Inbox<B>,
+    pub(crate) outbox: Outbox,
+    pub(crate) sending: Sending,
+    pub(crate) end: Option<End>,
+    /// Bytes ever handed to h2: a stream that had none goes first.
+    pub(crate) handed: usize,
+    /// Received bytes whose window was not given back yet.
+    held: usize,
+    /// Of those, what the application has taken.
+    taken: usize,
+    /// Window is given back in steps of this.
+    release_step: usize,
+    /// The peer sent all it will.
+    pub(crate) half_closed: bool,
+    pub(crate) receiver_waits: bool,
+    pub(crate) sender_waits: bool,
+}
+
+impl<B: Body> Stream<B> {
+    pub(crate) fn new(id: u32, ready: &Arc<Ready>, settings: &Settings) -> Self {
+        let note = StreamNote::new(id, ready);
+        Self {
+            side: settings.side,
+            waker: Waker::from(note.clone()),
+            note,
+            response: None,
+            respond: None,
+            receive: None,
+            send: None,
+            inbox: Inbox::new(settings.max_receive_message_bytes),
+            outbox: Outbox::default(),
+            sending: Sending::Idle,
+            end: None,
+            handed: 0,
+            held: 0,
+            taken: 0,
+            release_step: (settings.stream_window_bytes / 4).max(1) as usize,
+            half_closed: false,
+            receiver_waits: false,
+            sender_waits: false,
+        }
+    }
+
+    /// Reads all h2 has for this stream. `Break`: the call is over. `Continue(Some(_))`: the response began.
+    pub(crate) fn poll(&mut self) -> ControlFlow<Outcome, Option<Pairs>> {
+        self.note.clear();
+        let waker = self.waker.clone();
+        let mut cx = Context::from_waker(&waker);
+        let responded = self.poll_response(&mut cx)?;
+        if self.receive.is_some() {
+            self.poll_data(&mut cx)?;
+        }
+        if self.receive.is_none() && self.response.is_none() {
+            // No half is left that would be told of a RST_STREAM: ask for it.
+            self.poll_reset(&mut cx)?;
+        }
+        ControlFlow::Continue(responded)
+    }
+
+    fn poll_response(&mut self, cx: &mut Context<'_>) -> ControlFlow<Outcome, Option<Pairs>> {
+        let Some(future) = self.response.as_mut() else { return ControlFlow::Continue(None) };
+        let parts = match Pin::new(future).poll(cx) {
+            Poll::Pending => return ControlFlow::Continue(None),
+            Poll::Ready(Err(error)) => return ControlFlow::Break(response::error(&error)),
+            Poll::Ready(Ok(response)) => {
+                self.response = None;
+                let (parts, body) = response.into_parts();
+                self.receive = Some(body);
+                parts
+            }
+        };
+        let last = self.receive.as_ref().is_some_and(RecvStream::is_end_stream);
+        match response::head(&parts, last) {
+            Ok(pairs) => ControlFlow::Continue(Some(pairs)),
+            Err(outcome) => ControlFlow::Break(outcome),
+        }
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> ControlFlow<Outcome> {
+        while let Some(receive) = self.receive.as_mut() {
+            match receive.poll_data(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Some(Err(error))) => return ControlFlow::Break(response::error(&error)),
+                Poll::Ready(Some(Ok(data))) => {
+                    self.held += data.len();
+                    if let Err(error) = self.inbox.read(&data) {
+                        return ControlFlow::Break(refused(&error));
+                    }
+                }
+                Poll::Ready(None) => match receive.poll_trailers(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(Err(error)) => return ControlFlow::Break(response::error(&error)),
+                    Poll::Ready(Ok(trailers)) => return self.peer_ended(trailers.as_ref()),
+                },
+            }
+        }
+        self.release_for_waiting_receiver();
+        ControlFlow::Continue(())
+    }
+
+    /// END_STREAM came. For a client that is the end of the call, for a server the half-close.
+    fn peer_ended(&mut self, trailers: Option<&HeaderMap>) -> ControlFlow<Outcome> {
+        self.release(self.held);
+        self.receive = None;
+        let whole = self.inbox.end();
+        if self.side == Side::Server {
+            self.half_closed = true;
+            return match whole {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(refused(&error)),
+            };
+        }
+        let outcome = response::trailers(trailers);
+        match whole {
+            Err(error) if outcome.code == Code::Ok as u8 => ControlFlow::Break(refused(&error)),
+            _ => ControlFlow::Break(outcome),
+        }
+    }
+
+    fn poll_reset(&mut self, cx: &mut Context<'_>) -> ControlFlow<Outcome> {
+        let polled = match (self.respond.as_mut(), self.send.as_mut()) {
+            (Some(respond), _) => respond.poll_reset(cx),
+            (None, Some(send)) => send.poll_reset(cx),
+            (None, None) => return ControlFlow::Continue(()),
+        };
+        match polled {
+            Poll::Pending => ControlFlow::Continue(()),
+            Poll::Ready(Ok(reason)) => ControlFlow::Break(response::reset(reason)),
+            Poll::Ready(Err(error)) => ControlFlow::Break(response::error(&error)),
+        }
+    }
+
+    /// The receiver found nothing: give back the window of a message that is not whole yet, or one larger than the
+    /// window would never arrive. Bounded by the message limit, which its prefix has passed.
+    pub(crate) fn release_for_waiting_receiver(&mut self) {
+        if self.receiver_waits && !self.inbox.has_message() {
+            self.release(self.held);
+        }
+    }
+
+    /// The application took messages of `bytes` in all, prefixes included.
+    pub(crate) fn took(&mut self, bytes: usize) {
+        self.taken += bytes;
+        if self.taken >= self.release_step {
+            self.release(self.taken);
+        }
+    }
+
+    fn release(&mut self, bytes: usize) {
+        // A large message may have been given back while it arrived: never more than is held.
+        let bytes = bytes.min(self.held);
+        self.taken = 0;
+        if bytes == 0 {
+            return;
+        }
+        self.held -= bytes;
+        if let Some(receive) = self.receive.as_mut() {
+            // It fails only for a stream that is closed already, whose window h2 has given back itself.
+            let _closed = receive.flow_control().release_capacity(bytes);
+        }
+    }
+
+    /// Bytes received that the application has not taken.
+    pub(crate) fn held(&self) -> usize {
+        self.held - self.taken.min(self.held)
+    }
+
+    /// The receiver that waits can go on.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.inbox.has_message() || self.half_closed
+    }
+}
+
+/// What reading the peer's messages ends with when they break a rule or a limit.
+fn refused(error: &InboxError) -> Outcome {
+    let code = match error {
+        InboxError::Prefix(PrefixError::TooLong { .. }) | InboxError::Memory(_) => Code::ResourceExhausted,
+        InboxError::Prefix(PrefixError::Flag(_)) | InboxError::Truncated => Code::Internal,
+    };
+    Outcome::new(code, error.to_string(), Origin::Local)
+}

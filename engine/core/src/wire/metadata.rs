@@ -1,0 +1,198 @@
+//! Metadata: headers the application may set, ASCII or, with a name ending in `-bin`, bytes.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use thiserror::Error;
+
+/// Sends without padding and takes both forms, as the specification asks.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Names gRPC or HTTP/2 use themselves; `grpc-*` and `:*` are reserved as well.
+const RESERVED: [&str; 8] =
+    ["te", "content-type", "user-agent", "host", "connection", "keep-alive", "transfer-encoding", "upgrade"];
+
+/// One value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Printable ASCII.
+    Text(String),
+    /// The bytes behind a `-bin` name.
+    Binary(Vec<u8>),
+}
+
+/// Pairs in the order of the wire; a name may appear many times.
+pub type Pairs = Vec<(String, Value)>;
+
+/// Why a pair cannot be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MetadataError {
+    /// Characters outside `0-9 a-z _ - .`, or nothing.
+    #[error("metadata key {0:?} may only hold 0-9 a-z _ - .")]
+    Key(String),
+    /// A name of the protocol.
+    #[error("metadata key {0:?} is reserved for gRPC and HTTP/2")]
+    Reserved(String),
+    /// A character outside 0x20-0x7E.
+    #[error("the value of metadata key {0:?} must be printable ASCII; end the key in -bin to send bytes")]
+    Text(String),
+    /// Bytes for a text key, or text for a `-bin` key.
+    #[error("metadata key {0:?} takes bytes if it ends in -bin and str if not")]
+    Kind(String),
+}
+
+fn is_binary(name: &str) -> bool {
+    name.ends_with("-bin")
+}
+
+fn is_reserved(name: &str) -> bool {
+    name.starts_with("grpc-") || RESERVED.contains(&name)
+}
+
+fn checked_name(name: &str) -> Result<HeaderName, MetadataError> {
+    let allowed = |c: u8| c.is_ascii_digit() || c.is_ascii_lowercase() || matches!(c, b'_' | b'-' | b'.');
+    if name.is_empty() || !name.bytes().all(allowed) {
+        return Err(MetadataError::Key(name.to_owned()));
+    }
+    if is_reserved(name) {
+        return Err(MetadataError::Reserved(name.to_owned()));
+    }
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| MetadataError::Key(name.to_owned()))
+}
+
+fn checked_value(name: &str, value: &Value) -> Result<HeaderValue, MetadataError> {
+    match value {
+        Value::Binary(bytes) if is_binary(name) => {
+            Ok(HeaderValue::from_maybe_shared(Bytes::from(BASE64.encode(bytes)))
+                .expect("base64 holds only characters a header may hold"))
+        }
+        Value::Text(text) if !is_binary(name) => {
+            if !text.bytes().all(|c| (0x20..=0x7e).contains(&c)) {
+                return Err(MetadataError::Text(name.to_owned()));
+            }
+            HeaderValue::from_str(text).map_err(|_| MetadataError::Text(name.to_owned()))
+        }
+        _ => Err(MetadataError::Kind(name.to_owned())),
+    }
+}
+
+/// Adds the application's pairs to `headers`.
+///
+/// # Errors
+/// [`MetadataError`] names the first pair that may not be sent; `headers` may then hold those before it.
+///
+/// Source: gRPC PROTOCOL-HTTP2, "Custom-Metadata".
+pub fn write(pairs: &Pairs, headers: &mut HeaderMap) -> Result<(), MetadataError> {
+    for (name, value) in pairs {
+        let header = checked_name(name)?;
+        headers.append(header, checked_value(name, value)?);
+    }
+    Ok(())
+}
+
+/// Adds `grpc-status-details-bin`, the one reserved name whose content is the application's.
+///
+/// # Panics
+/// Never: base64 holds only characters a header may hold.
+pub fn write_details(details: &[u8], headers: &mut HeaderMap) {
+    let value = HeaderValue::from_maybe_shared(Bytes::from(BASE64.encode(details))).expect("base64 is a header value");
+    headers.insert(DETAILS, value);
+}
+
+/// The name that carries `google.rpc.Status`.
+pub const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+
+/// A `-bin` value that is not base64.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the value of metadata key {0:?} is not base64")]
+pub struct NotBase64(pub String);
+
+/// Reads what the application may see: everything but names of the protocol.
+///
+/// Text that HTTP allows and gRPC does not is kept, character by character (Latin-1), so that it can be shown.
+///
+/// # Errors
+/// [`NotBase64`] for the first `-bin` value that cannot be decoded.
+pub fn read(headers: &HeaderMap) -> Result<Pairs, NotBase64> {
+    let mut pairs = Pairs::new();
+    for (name, value) in headers {
+        let text = name.as_str();
+        if is_reserved(text) && *name != DETAILS {
+            continue;
+        }
+        if is_binary(text) {
+            // Several values of one name may come joined by commas, which base64 does not use.
+            for part in value.as_bytes().split(|&c| c == b',') {
+                let bytes = BASE64.decode(part.trim_ascii()).map_err(|_| NotBase64(text.to_owned()))?;
+                pairs.push((text.to_owned(), Value::Binary(bytes)));
+            }
+        } else {
+            let latin = value.as_bytes().iter().map(|&c| char::from(c)).collect();
+            pairs.push((text.to_owned(), Value::Text(latin)));
+        }
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(name: &str, value: &str) -> (String, Value) {
+        (name.to_owned(), Value::Text(value.to_owned()))
+    }
+
+    fn binary(name: &str, value: &[u8]) -> (String, Value) {
+        (name.to_owned(), Value::Binary(value.to_vec()))
+    }
+
+    #[test]
+    fn pairs_come_back_in_order() {
+        let pairs = vec![text("a", "1"), text("a", "2"), binary("b-bin", &[0, 255, 7]), binary("c-bin", &[])];
+        let mut headers = HeaderMap::new();
+        write(&pairs, &mut headers).unwrap();
+        assert_eq!(read(&headers).unwrap(), pairs);
+    }
+
+    #[test]
+    fn binary_is_sent_unpadded_and_taken_either_way() {
+        let mut headers = HeaderMap::new();
+        write(&vec![binary("k-bin", b"a")], &mut headers).unwrap();
+        assert_eq!(headers["k-bin"], "YQ");
+        headers.insert("k-bin", HeaderValue::from_static("YQ==,Yg, Yw=="));
+        let expected = vec![binary("k-bin", b"a"), binary("k-bin", b"b"), binary("k-bin", b"c")];
+        assert_eq!(read(&headers).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_may_not_be_sent_is_named() {
+        let mut headers = HeaderMap::new();
+        let mut try_one = |pair| write(&vec![pair], &mut headers).unwrap_err();
+        assert_eq!(try_one(text("Upper", "x")), MetadataError::Key("Upper".into()));
+        assert_eq!(try_one(text("", "x")), MetadataError::Key(String::new()));
+        assert_eq!(try_one(text(":path", "x")), MetadataError::Key(":path".into()));
+        assert_eq!(try_one(text("grpc-status", "0")), MetadataError::Reserved("grpc-status".into()));
+        assert_eq!(try_one(text("te", "x")), MetadataError::Reserved("te".into()));
+        assert_eq!(try_one(text("k", "ü")), MetadataError::Text("k".into()));
+        assert_eq!(try_one(text("k", "a\nb")), MetadataError::Text("k".into()));
+        assert_eq!(try_one(text("k-bin", "x")), MetadataError::Kind("k-bin".into()));
+        assert_eq!(try_one(binary("k", b"x")), MetadataError::Kind("k".into()));
+    }
+
+    #[test]
+    fn bad_base64_is_an_error_and_latin_text_is_not() {
+        let mut headers = HeaderMap::new();
+        headers.insert("k", HeaderValue::from_bytes(&[0xe9]).unwrap());
+        assert_eq!(read(&headers).unwrap(), vec![text("k", "é")]);
+        headers.insert("k-bin", HeaderValue::from_static("%%%"));
+        assert_eq!(read(&headers).unwrap_err(), NotBase64("k-bin".into()));
+    }
+}

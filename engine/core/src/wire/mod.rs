@@ -1,0 +1,11 @@
+//! Pure functions between bytes and values of gRPC over HTTP/2: no clock, no lock, no connection.
+//!
+//! - [`prefix`] is the five bytes before each message
+//! - [`timeout`] is `grpc-timeout`
+//! - [`metadata`] is ASCII and `-bin` headers
+//! - [`status`] is `grpc-status`, `grpc-message`, and what stands in for them
+
+pub mod metadata;
+pub mod prefix;
+pub mod status;
+pub mod timeout;

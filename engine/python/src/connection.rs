@@ -1,0 +1,198 @@
+//! The connection as the asyncio transport sees it.
+
+use crate::buffers::ReadBuffer;
+use crate::codec::usage_error;
+use crate::metadata;
+use crate::shared::{Hooks, Shared};
+use crate::stream::StreamBase;
+use penstock_core::{Call, CallError, Connection as Core, Settings, Side};
+use pyo3::exceptions::PyConnectionError;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyMemoryView};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Connections whose memory is still held, in the whole process.
+#[pyfunction]
+pub(crate) fn live_connections() -> usize {
+    LIVE.load(Relaxed)
+}
+
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        LIVE.fetch_add(1, Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Relaxed);
+    }
+}
+
+/// One HTTP/2 connection.
+#[pyclass(frozen, module = "penstock._engine")]
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+    read_buffer: Py<ReadBuffer>,
+    read_view: Py<PyMemoryView>,
+    _counted: Counted,
+}
+
+#[pymethods]
+impl Connection {
+    #[new]
+    #[pyo3(signature = (*, client, read_buffer, stream_window_bytes, max_frame_bytes, max_concurrent_streams,
+                        max_header_list_bytes, max_receive_message_bytes, send_buffer_bytes))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of one call in Python, one struct in Rust")]
+    fn new(
+        client: bool,
+        read_buffer: Bound<'_, ReadBuffer>,
+        stream_window_bytes: u32,
+        max_frame_bytes: u32,
+        max_concurrent_streams: u32,
+        max_header_list_bytes: u32,
+        max_receive_message_bytes: usize,
+        send_buffer_bytes: usize,
+    ) -> PyResult<Self> {
+        let settings = Settings {
+            side: if client { Side::Client } else { Side::Server },
+            stream_window_bytes,
+            max_frame_bytes,
+            max_concurrent_streams,
+            max_header_list_bytes,
+            max_receive_message_bytes,
+            send_buffer_bytes,
+        };
+        let read_view = PyMemoryView::from(read_buffer.as_any())?.unbind();
+        let shared = Arc::new(Shared::new(Core::new(settings)));
+        Ok(Self { shared, read_buffer: read_buffer.unbind(), read_view, _counted: Counted::new() })
+    }
+
+    /// Ties the connection to its socket and loop.
+    fn attach(slf: &Bound<'_, Self>, call_soon: Py<PyAny>, write: Py<PyAny>, owner: Py<PyAny>) -> PyResult<()> {
+        let flush = slf.getattr("flush")?.unbind();
+        slf.get().shared.attach(Hooks { call_soon, flush, write, owner });
+        slf.get().shared.flush(slf.py())
+    }
+
+    /// The socket is gone.
+    fn detach(&self) {
+        self.shared.detach();
+    }
+
+    fn get_buffer(&self, py: Python<'_>, _size_hint: isize) -> Py<PyMemoryView> {
+        self.read_view.clone_ref(py)
+    }
+
+    /// Reads `length` bytes from the read buffer. Returns bytes h2 would not read yet.
+    fn buffer_updated(&self, py: Python<'_>, length: usize) -> PyResult<()> {
+        let bytes = ReadBuffer::filled(self.read_buffer.bind(py), length);
+        let unread = self.shared.with(|core| core.feed(bytes.clone()));
+        drop(bytes);
+        self.shared.slice.restart();
+        let Some(hooks) = self.shared.hooks(py) else { return Ok(()) };
+        self.shared.dispatch(py, &hooks)?;
+        if unread > 0 && !self.shared.backlog.swap(true, Relaxed) {
+            hooks.owner.call_method0(py, "_on_backlog")?;
+        }
+        // After the tasks that were just woken: what they send goes out with it, in the same turn of the loop.
+        self.shared.schedule_if_needed(py)
+    }
+
+    fn end_of_input(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.with(Core::end_of_input);
+        self.dispatch(py)
+    }
+
+    /// Writes all the socket takes.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.flush(py)
+    }
+
+    fn pause(&self) {
+        self.shared.paused.store(true, Relaxed);
+    }
+
+    fn resume(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.paused.store(false, Relaxed);
+        self.shared.flush(py)
+    }
+
+    /// Client: starts a call on `stream`; its head leaves with the next flush.
+    #[pyo3(signature = (stream, path, authority, secure, timeout, metadata, /))]
+    #[expect(clippy::too_many_arguments, reason = "one crossing of the seam for a call")]
+    fn open(
+        &self,
+        stream: &Bound<'_, StreamBase>,
+        path: &str,
+        authority: &str,
+        secure: bool,
+        timeout: Option<f64>,
+        metadata: Option<&Bound<'_, PyList>>,
+    ) -> PyResult<()> {
+        let py = stream.py();
+        let metadata = &metadata::from_python(metadata)?;
+        let timeout = timeout.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
+        let call = Call { path, authority, secure, timeout, metadata };
+        let id = self.shared.with(|core| core.open(&call)).map_err(|error| match error {
+            CallError::Connection(text) => PyConnectionError::new_err(text),
+            error => usage_error(py, &error.to_string()),
+        })?;
+        stream.get().link(self.shared.clone(), id);
+        self.shared.add_stream(id, stream.clone().unbind());
+        self.shared.schedule(py)
+    }
+
+    /// Server: gives the call `id` its stream.
+    fn adopt(&self, stream: &Bound<'_, StreamBase>, id: u32) {
+        stream.get().link(self.shared.clone(), id);
+        self.shared.add_stream(id, stream.clone().unbind());
+    }
+
+    fn shut_down(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.with(Core::shut_down);
+        self.shared.schedule(py)
+    }
+
+    fn abort(&self, py: Python<'_>, message: &str) -> PyResult<()> {
+        self.shared.with(|core| core.abort(message));
+        self.shared.schedule(py)?;
+        self.dispatch(py)
+    }
+
+    #[getter]
+    fn open_calls(&self) -> usize {
+        self.shared.with(|core| core.open_calls())
+    }
+
+    #[getter]
+    fn max_calls(&self) -> usize {
+        self.shared.with(|core| core.max_calls())
+    }
+
+    #[getter]
+    fn unread(&self) -> usize {
+        self.shared.with(|core| core.unread())
+    }
+
+    #[getter]
+    fn frames_received(&self) -> u64 {
+        self.shared.with(|core| core.counters().frames)
+    }
+}
+
+impl Connection {
+    fn dispatch(&self, py: Python<'_>) -> PyResult<()> {
+        match self.shared.hooks(py) {
+            Some(hooks) => self.shared.dispatch(py, &hooks),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The seam: `penstock-core` as the Python module `penstock._engine`.
+//!
+//! - [`connection`] is the object the transport feeds and flushes; [`shared`] is what it shares with its streams
+//! - [`stream`] is the base class of every stream: the paths taken once per message
+//! - [`receive`] is the awaitable of one receive, [`done`] the one of a finished send
+//! - [`codec`], [`encoded`] and [`metadata`] turn values into bytes and back
+//! - [`buffers`] holds the memory that crosses the seam
+//!
+//! One rule keeps it free of deadlocks: under the lock of a connection no Python code runs and no object is made that
+//! the garbage collector tracks (plain `bytes` are not), because a collection may run any finalizer.
+
+mod buffers;
+mod codec;
+mod connection;
+mod done;
+mod encoded;
+mod metadata;
+mod receive;
+mod shared;
+mod slice;
+mod stream;
+
+use pyo3::prelude::*;
+
+/// The engine of penstock.
+#[pymodule]
+fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<buffers::ReadBuffer>()?;
+    module.add_class::<codec::Codec>()?;
+    module.add_class::<connection::Connection>()?;
+    module.add_class::<encoded::Encoded>()?;
+    module.add_class::<stream::StreamBase>()?;
+    module.add("DONE", Py::new(module.py(), done::Done)?)?;
+    module.add_function(wrap_pyfunction!(encoded::broadcast, module)?)?;
+    module.add_function(wrap_pyfunction!(connection::live_connections, module)?)?;
+    module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
+    module.add("IS_DEBUG_BUILD", cfg!(debug_assertions))?;
+    receive::register(module.py())
+}

@@ -1,0 +1,205 @@
+//! What a connection shares with its streams: the core behind its lock, and the hooks into the loop.
+
+use crate::buffers::{self, MessageBody};
+use crate::metadata;
+use crate::slice::Slice;
+use crate::stream::StreamBase;
+use fnv::FnvHashMap;
+use penstock_core::{Closed, Connection as Core, Event, Origin};
+use pyo3::intern;
+use pyo3::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Python's side of a connection; gone once its socket is.
+pub(crate) struct Hooks {
+    /// `loop.call_soon`.
+    pub(crate) call_soon: Py<PyAny>,
+    /// The connection's own `flush`.
+    pub(crate) flush: Py<PyAny>,
+    /// `transport.write`.
+    pub(crate) write: Py<PyAny>,
+    /// Hears what concerns the connection as a whole.
+    pub(crate) owner: Py<PyAny>,
+}
+
+impl Hooks {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            call_soon: self.call_soon.clone_ref(py),
+            flush: self.flush.clone_ref(py),
+            write: self.write.clone_ref(py),
+            owner: self.owner.clone_ref(py),
+        }
+    }
+}
+
+pub(crate) struct Shared {
+    core: Mutex<Core<MessageBody>>,
+    hooks: Mutex<Option<Hooks>>,
+    streams: Mutex<FnvHashMap<u32, Py<StreamBase>>>,
+    /// A flush is waiting in the loop.
+    scheduled: AtomicBool,
+    /// The socket takes no more for now.
+    pub(crate) paused: AtomicBool,
+    /// h2 has not read all that was fed, and reading the socket was stopped.
+    pub(crate) backlog: AtomicBool,
+    pub(crate) slice: Slice,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(core: Core<MessageBody>) -> Self {
+        Self {
+            core: Mutex::new(core),
+            hooks: Mutex::new(None),
+            streams: Mutex::default(),
+            scheduled: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            backlog: AtomicBool::new(false),
+            slice: Slice::new(),
+        }
+    }
+
+    /// Uses the core. A panic in it ends this connection, and nothing else.
+    pub(crate) fn with<T>(&self, use_core: impl Fn(&mut Core<MessageBody>) -> T) -> T {
+        let mut core = lock(&self.core);
+        match catch_unwind(AssertUnwindSafe(|| use_core(&mut core))) {
+            Ok(value) => value,
+            Err(_panic) => {
+                core.poison("the engine failed; please report the panic printed above");
+                // On a connection that is over every call has an answer that touches h2 no more.
+                use_core(&mut core)
+            }
+        }
+    }
+
+    pub(crate) fn attach(&self, hooks: Hooks) {
+        *lock(&self.hooks) = Some(hooks);
+    }
+
+    /// The socket is gone: drops what ties this to the loop.
+    pub(crate) fn detach(&self) {
+        let hooks = lock(&self.hooks).take();
+        let streams = std::mem::take(&mut *lock(&self.streams));
+        drop((hooks, streams));
+    }
+
+    pub(crate) fn hooks(&self, py: Python<'_>) -> Option<Hooks> {
+        lock(&self.hooks).as_ref().map(|hooks| hooks.clone_ref(py))
+    }
+
+    pub(crate) fn add_stream(&self, id: u32, stream: Py<StreamBase>) {
+        lock(&self.streams).insert(id, stream);
+    }
+
+    pub(crate) fn remove_stream(&self, id: u32) -> Option<Py<StreamBase>> {
+        lock(&self.streams).remove(&id)
+    }
+
+    fn stream<'py>(&self, py: Python<'py>, id: u32) -> Option<Bound<'py, StreamBase>> {
+        lock(&self.streams).get(&id).map(|stream| stream.bind(py).clone())
+    }
+
+    /// Has the loop flush once, after what it is about to run.
+    pub(crate) fn schedule(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.scheduled.swap(true, Relaxed)
+            && let Some(hooks) = self.hooks(py)
+        {
+            hooks.call_soon.call1(py, (hooks.flush,))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn schedule_if_needed(&self, py: Python<'_>) -> PyResult<()> {
+        if self.with(|core| core.has_work()) { self.schedule(py) } else { Ok(()) }
+    }
+
+    /// Writes all the socket takes.
+    pub(crate) fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        self.scheduled.store(false, Relaxed);
+        self.slice.restart();
+        let Some(hooks) = self.hooks(py) else { return Ok(()) };
+        while !self.paused.load(Relaxed) {
+            let output = self.with(|core| core.flush().then(|| core.take_output(buffers::spare())));
+            let Some(output) = output else { break };
+            hooks.write.call1(py, (buffers::output(py, output)?,))?;
+            if !self.with(|core| core.has_work()) {
+                break;
+            }
+        }
+        self.dispatch(py, &hooks)?;
+        if self.backlog.load(Relaxed) && self.with(|core| core.unread()) == 0 {
+            self.backlog.store(false, Relaxed);
+            hooks.owner.call_method0(py, intern!(py, "_on_backlog_gone"))?;
+        }
+        Ok(())
+    }
+
+    /// Tells Python what happened. One failing listener does not keep the news from the others.
+    pub(crate) fn dispatch(&self, py: Python<'_>, hooks: &Hooks) -> PyResult<()> {
+        let events = self.with(Core::take_events);
+        for event in events {
+            if let Err(error) = self.tell(py, hooks, event) {
+                error.write_unraisable(py, Some(hooks.owner.bind(py)));
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, py: Python<'_>, hooks: &Hooks, event: Event<MessageBody>) -> PyResult<()> {
+        let owner = hooks.owner.bind(py);
+        match event {
+            Event::Readable(id) => self.tell_stream(py, id, intern!(py, "_on_readable"), ()),
+            Event::Writable(id) => self.tell_stream(py, id, intern!(py, "_on_writable"), ()),
+            Event::Responded(id, pairs) => {
+                let pairs = metadata::to_python(py, pairs)?;
+                self.tell_stream(py, id, intern!(py, "_on_responded"), (pairs,))
+            }
+            Event::Ended(id, outcome, untaken) => {
+                let Some(stream) = self.remove_stream(id) else { return Ok(()) };
+                let stream = stream.bind(py);
+                stream.get().end(untaken);
+                let trailers = metadata::to_python(py, outcome.trailers)?;
+                let origin = match outcome.origin {
+                    Origin::Local => "local",
+                    Origin::Remote => "remote",
+                    Origin::Transport => "transport",
+                };
+                let arguments = (outcome.code, outcome.message, trailers, origin, outcome.unprocessed);
+                stream.call_method1(intern!(py, "_on_ended"), arguments).map(drop)
+            }
+            Event::Opened(id, head) => {
+                let pairs = metadata::to_python(py, head.metadata)?;
+                let timeout = head.timeout.map(|timeout| timeout.as_secs_f64());
+                let arguments = (id, head.path, head.authority, pairs, timeout);
+                owner.call_method1(intern!(py, "_on_opened"), arguments).map(drop)
+            }
+            Event::Settings => owner.call_method0(intern!(py, "_on_settings")).map(drop),
+            Event::GoAway(go_away) => {
+                let arguments = (u32::from(go_away.reason), go_away.text);
+                owner.call_method1(intern!(py, "_on_go_away"), arguments).map(drop)
+            }
+            Event::Closed(Closed { message, clean, foreign }) => {
+                owner.call_method1(intern!(py, "_on_closed"), (message, clean, foreign)).map(drop)
+            }
+        }
+    }
+
+    fn tell_stream<'py, A: pyo3::call::PyCallArgs<'py>>(
+        &self,
+        py: Python<'py>,
+        id: u32,
+        method: &Bound<'py, pyo3::types::PyString>,
+        arguments: A,
+    ) -> PyResult<()> {
+        match self.stream(py, id) {
+            Some(stream) => stream.call_method1(method, arguments).map(drop),
+            None => Ok(()),
+        }
+    }
+}

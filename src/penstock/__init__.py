@@ -1,0 +1,77 @@
+"""gRPC streams that never leak and run at wire speed."""
+
+from penstock._engine import VERSION as __version__
+from penstock.channel import Channel, ChannelState
+from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
+from penstock.codec import PROTOBUF, RAW, Codec
+from penstock.errors import (
+    BusyError,
+    Cancelled,
+    ClosedError,
+    DeadlineExceeded,
+    EndOfStream,
+    Error,
+    Origin,
+    ResourceExhausted,
+    RpcError,
+    Unavailable,
+    UnfinishedCall,
+    UsageError,
+    WouldBlock,
+)
+from penstock.fanout import Encoded, broadcast, encode, send_each
+from penstock.limits import CallOptions, Limits
+from penstock.metadata import Metadata, MetadataLike, MetadataValue
+from penstock.method import Kind, Method
+from penstock.server import OpenCall, Server, StopReport
+from penstock.server_calls import ServerCall, ServerStream
+from penstock.service import Service, unimplemented
+from penstock.status import Status, StatusCode
+from penstock.stream import Stream
+
+__all__ = [
+    "PROTOBUF",
+    "RAW",
+    "BothStreamCall",
+    "BusyError",
+    "CallOptions",
+    "Cancelled",
+    "Channel",
+    "ChannelState",
+    "ClientStreamCall",
+    "ClosedError",
+    "Codec",
+    "DeadlineExceeded",
+    "Encoded",
+    "EndOfStream",
+    "Error",
+    "Kind",
+    "Limits",
+    "Metadata",
+    "MetadataLike",
+    "MetadataValue",
+    "Method",
+    "OpenCall",
+    "Origin",
+    "ResourceExhausted",
+    "RpcError",
+    "Server",
+    "ServerCall",
+    "ServerStream",
+    "ServerStreamCall",
+    "Service",
+    "Status",
+    "StatusCode",
+    "StopReport",
+    "Stream",
+    "UnaryCall",
+    "Unavailable",
+    "UnfinishedCall",
+    "UsageError",
+    "WouldBlock",
+    "__version__",
+    "broadcast",
+    "encode",
+    "send_each",
+    "unimplemented",
+]

@@ -1,0 +1,139 @@
+"""A client's connection: places for calls, and the wait for one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from penstock._transport import Transport
+from penstock.errors import Origin, RpcError
+from penstock.status import StatusCode
+
+if TYPE_CHECKING:
+    from penstock.client_calls import ClientCall
+    from penstock.limits import Limits
+    from penstock.metadata import MetadataValue
+
+
+class ClientConnection(Transport):
+    """One connection of a channel.
+
+    Above the peer's MAX_CONCURRENT_STREAMS calls wait here, in order, where deadline and cancellation reach them; h2
+    would open and reset those that were given up meanwhile.
+    """
+
+    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop, authority: str, *, secure: bool) -> None:
+        super().__init__(limits, loop, client=True)
+        self._authority = authority
+        self._secure = secure
+        self.calls: set[ClientCall[Any, Any]] = set()
+        self._reserved = 0
+        self._most = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self.ready: asyncio.Future[None] = loop.create_future()
+        """Done when the peer's SETTINGS came; fails if they never will."""
+        self.draining = asyncio.Event()
+        """The peer takes no new calls (GOAWAY), or the connection ended."""
+
+    @property
+    def is_usable(self) -> bool:
+        """It takes new calls, perhaps after a wait."""
+        return not self.draining.is_set() and self.ready.done()
+
+    @property
+    def has_place(self) -> bool:
+        """A call may open now."""
+        return self.is_usable and len(self.calls) + self._reserved < self._most and not self._waiting
+
+    async def place(self) -> None:
+        """Wait for a place; the caller opens its call in the same step of its task.
+
+        Raises:
+            RpcError: UNAVAILABLE, retryable: the connection ended while the call waited.
+        """
+        while not self.has_place:
+            waiter = self.loop.create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                self._give_up(waiter)
+                raise
+            self._reserved -= 1
+            if not self.is_usable:
+                raise RpcError(
+                    StatusCode.UNAVAILABLE, self.reason or "draining", origin=Origin.TRANSPORT, retryable=True
+                )
+            return
+
+    def open(
+        self,
+        call: ClientCall[Any, Any],
+        path: str,
+        timeout_seconds: float | None,
+        metadata: list[tuple[str, MetadataValue]] | None,
+    ) -> None:
+        """Start a call on a free place."""
+        try:
+            self.engine.open(call, path, self._authority, self._secure, timeout_seconds, metadata)
+        except ConnectionError as error:
+            raise RpcError(StatusCode.UNAVAILABLE, str(error), origin=Origin.TRANSPORT, retryable=True) from error
+        self.calls.add(call)
+
+    def release(self, call: ClientCall[Any, Any]) -> None:
+        """A call ended."""
+        self.calls.discard(call)
+        if self._waiting:
+            self._admit()
+
+    def shut_down(self) -> None:
+        """Take no new calls, and close when those there are have ended."""
+        self._drain()
+        self.engine.shut_down()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The socket is closed."""
+        super().connection_lost(error)
+        self._drain()
+        if not self.ready.done():
+            self.ready.set_exception(ConnectionError(self.reason or "the peer closed the connection"))
+            self.ready.exception()  # seen: whoever connects may have given up
+
+    def _on_settings(self) -> None:
+        self._most = self.engine.max_calls
+        if not self.ready.done():
+            self.ready.set_result(None)
+        self._admit()
+
+    def _on_go_away(self, reason: int, text: str) -> None:
+        self.reason = f"the peer sent GOAWAY, code {reason}" + (f", {text!r}" if text else "")
+        self._drain()
+        # Nothing more will be opened: it ends by itself after its last call.
+        self.engine.shut_down()
+
+    def _on_closed(self, message: str, clean: bool, foreign: bool) -> None:
+        self._drain()
+        super()._on_closed(message, clean, foreign)
+
+    def _drain(self) -> None:
+        self.draining.set()
+        while self._waiting:
+            self._wake()
+
+    def _admit(self) -> None:
+        while self._waiting and len(self.calls) + self._reserved < self._most:
+            self._wake()
+
+    def _wake(self) -> None:
+        waiter = self._waiting.popleft()
+        if not waiter.done():
+            self._reserved += 1
+            waiter.set_result(None)
+
+    def _give_up(self, waiter: asyncio.Future[None]) -> None:
+        if waiter.done() and not waiter.cancelled():
+            self._reserved -= 1
+            self._admit()
+        elif waiter in self._waiting:
+            self._waiting.remove(waiter)

@@ -1,0 +1,151 @@
+"""Running a handler: one coroutine for each kind of method, and what its end means for the call."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from penstock._deadline import INHERITED
+from penstock.errors import RpcError, UsageError
+from penstock.method import Kind, Method, raw_method, server_codec
+from penstock.status import Status, StatusCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from penstock import _engine
+    from penstock.limits import Limits
+    from penstock.server_calls import ServerStream
+    from penstock.service import Service
+
+logger = logging.getLogger("penstock.server")
+
+FAILED = Status(StatusCode.UNKNOWN, "the handler raised an exception")
+"""What a client learns of an unexpected exception: nothing that was not meant for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and what serves it."""
+
+    codec: _engine.Codec
+    kind: Kind
+    handler: Callable[..., Any]
+
+    async def run(self, call: ServerStream[Any, Any]) -> None:
+        """Serve one call, in its own task. Every exception becomes a status, but cancellation goes on."""
+        INHERITED.set(call._deadline.when)
+        try:
+            if self.kind.one_reply:
+                await self._run_one_reply(call)
+            else:
+                await self._run_many_replies(call)
+            call._finish_ok()
+        except asyncio.CancelledError:
+            call._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"))
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its call, not the server
+            self._end_with(call, error)
+
+    async def _run_one_reply(self, call: ServerStream[Any, Any]) -> None:
+        if self.kind.one_request:
+            result = self.handler(await call._receive_only(), call)
+        else:
+            result = self.handler(call)
+        if not isinstance(result, Awaitable):
+            raise TypeError(_wrong_result(self.handler, result))
+        await call._send_only(await result)
+
+    async def _run_many_replies(self, call: ServerStream[Any, Any]) -> None:
+        if self.kind.one_request:
+            result = self.handler(await call._receive_only(), call)
+        else:
+            result = self.handler(call)
+        if isinstance(result, AsyncIterator):
+            await _send_all(result, call)
+        elif isinstance(result, Awaitable):
+            await result
+        else:
+            raise TypeError(_wrong_result(self.handler, result))
+
+    def _end_with(self, call: ServerStream[Any, Any], error: Exception) -> None:
+        known = _rpc_error(error)
+        if known is not None and not known._outcome_of_call:
+            try:
+                call._finish_with(known.status, known.metadata)
+            except UsageError:
+                logger.exception("%s: the metadata of a status cannot be sent", call.path)
+                call._finish_with(FAILED)
+        elif known is not None and call.status is not None:
+            logger.debug("%s from %s ended: %s", call.path, call.peer, known)
+        else:
+            logger.error("%s from %s: the handler failed", call.path, call.peer, exc_info=error)
+            call._trailing = None  # it may be what cannot be sent
+            call._finish_with(FAILED)
+
+
+async def _send_all(replies: AsyncIterator[Any], call: ServerStream[Any, Any]) -> None:
+    try:
+        async for reply in replies:
+            await call.send(reply)
+    finally:
+        # Here, in the handler's own task and context: its `finally` blocks run now, not when memory is collected.
+        close = getattr(replies, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _rpc_error(error: BaseException) -> RpcError | None:
+    """The status an exception carries: its own, or that of the only one in its group."""
+    if isinstance(error, RpcError):
+        return error
+    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        return _rpc_error(error.exceptions[0])
+    return None
+
+
+def routes(services: Iterable[Service], limits: Limits) -> dict[str, Route]:
+    """Path → route, for all methods.
+
+    Raises:
+        UsageError: A handler is missing or no coroutine function, or two services have the same path.
+    """
+    table: dict[str, Route] = {}
+    for service in services:
+        if not service.METHODS:
+            msg = f"{type(service).__name__} has no METHODS: pass objects of generated bases, or of Service"
+            raise UsageError(msg)
+        for name, method in service.METHODS.items():
+            handler = getattr(service, name, None)
+            if not callable(handler):
+                msg = f"{type(service).__name__} has no method {name!r} for {method.path}"
+                raise UsageError(msg)
+            _check_form(service, name, method, handler)
+            if method.path in table:
+                msg = f"{method.path} is served twice"
+                raise UsageError(msg)
+            table[method.path] = Route(server_codec(method, limits), method.kind, handler)
+    return table
+
+
+def fallback_route(handler: Callable[..., Any], limits: Limits) -> Route:
+    """The route of calls no method fits: a many → many handler of bytes."""
+    return Route(server_codec(raw_method("*"), limits), Kind.BOTH_STREAM, handler)
+
+
+def _check_form(service: Service, name: str, method: Method[Any, Any], handler: Callable[..., Any]) -> None:
+    where = f"{type(service).__name__}.{name}"
+    if inspect.isgeneratorfunction(handler):
+        msg = f"{where} is a sync generator; write `async def`"
+        raise UsageError(msg)
+    if method.kind.one_reply and inspect.isasyncgenfunction(handler):
+        msg = f"{where} yields, but {method.path} has one reply: return it"
+        raise UsageError(msg)
+
+
+def _wrong_result(handler: Callable[..., Any], result: object) -> str:
+    return f"{handler!r} returned {type(result).__name__}; handlers are `async def`"

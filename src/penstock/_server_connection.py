@@ -1,0 +1,91 @@
+"""A server's connection: calls come, handlers run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from penstock._transport import Transport
+from penstock.server_calls import ServerStream
+from penstock.status import Status, StatusCode
+
+if TYPE_CHECKING:
+    from penstock.metadata import MetadataValue
+    from penstock.server import Server
+
+logger = logging.getLogger("penstock.server")
+
+
+class ServerConnection(Transport):
+    """One client."""
+
+    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(server.limits, loop, client=False)
+        self._server = server
+        self._established = False
+        self._tick = 0.0
+        self.draining = server.draining
+        """Set when handlers should finish."""
+        self.calls: set[ServerStream[Any, Any]] = set()
+        """Calls that are open, or whose handler still runs."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        super().connection_made(transport)
+        self._tick = self._server.timers.add(self.loop.time() + self._server.limits.handshake_timeout_seconds, self)
+        self._server.connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The socket is closed."""
+        super().connection_lost(error)
+        self._server.timers.remove(self._tick, self)
+        self._server.connections.discard(self)
+
+    def shut_down(self) -> None:
+        """Say GOAWAY; the connection ends after its last call."""
+        if self._established:
+            self.engine.shut_down()
+        else:
+            self.close()
+
+    def release(self, call: ServerStream[Any, Any]) -> None:
+        """The call is over and its handler has ended."""
+        self.calls.discard(call)
+
+    def _on_expired(self) -> None:
+        logger.info("%s said no HTTP/2 preface in time; closed", self.peer)
+        self.abort("the handshake took too long")
+
+    def _on_settings(self) -> None:
+        self._established = True
+        self._server.timers.remove(self._tick, self)
+
+    def _on_closed(self, message: str, clean: bool, foreign: bool) -> None:
+        if foreign:
+            logger.warning("%s: %s; closed", self.peer, message)
+        super()._on_closed(message, clean, foreign)
+
+    def _on_opened(
+        self,
+        stream_id: int,
+        path: str,
+        authority: str,
+        metadata: list[tuple[str, MetadataValue]] | None,
+        timeout_seconds: float | None,
+    ) -> None:
+        route = self._server.route(path)
+        codec = self._server.raw_codec if route is None else route.codec
+        call: ServerStream[Any, Any] = ServerStream(codec, self, path, authority, metadata, timeout_seconds)
+        self.engine.adopt(call, stream_id)
+        if route is None:
+            call._close(Status(StatusCode.UNIMPLEMENTED, f"unknown method {path}"))
+            return
+        if timeout_seconds is not None and timeout_seconds <= 0:
+            call._on_expired()
+            return
+        call._deadline.watch(self._server.timers, call)
+        self.calls.add(call)
+        call._task = task = self.loop.create_task(route.run(call), name=path)
+        # Not a `finally` in the task: a task cancelled before its first step never runs one.
+        task.add_done_callback(call._on_handler_done)

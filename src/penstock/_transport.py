@@ -1,0 +1,153 @@
+"""The asyncio protocol: bytes from the socket into the engine, bytes from the engine into the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from penstock import _address, _engine
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from penstock.limits import Limits
+    from penstock.metadata import MetadataValue
+
+READ_BYTES = 256 * 1024
+"""One read of a socket: what the kernel's buffers hold."""
+
+_live: weakref.WeakSet[Transport] = weakref.WeakSet()
+_thread = threading.local()
+
+
+def _silence_after_fork() -> None:
+    # The child has the parent's sockets: one byte from it, and the parent's connection is garbage.
+    for transport in list(_live):
+        transport.engine.detach()
+    _live.clear()
+
+
+os.register_at_fork(after_in_child=_silence_after_fork)
+
+
+def live_transports() -> Collection[Transport]:
+    """Connections whose socket is open, in the whole process."""
+    return list(_live)
+
+
+def _read_buffer() -> _engine.ReadBuffer:
+    # A read is used up before the loop goes on, so one buffer serves all connections of a thread, warm in the cache.
+    buffer: _engine.ReadBuffer | None = getattr(_thread, "buffer", None)
+    if buffer is None:
+        buffer = _thread.buffer = _engine.ReadBuffer(READ_BYTES)
+    return buffer
+
+
+class Transport(asyncio.BufferedProtocol):
+    """One connection. Subclasses are the client's and the server's."""
+
+    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop, *, client: bool) -> None:
+        self.loop = loop
+        self.peer = ""
+        self.engine = _engine.Connection(
+            client=client,
+            read_buffer=_read_buffer(),
+            stream_window_bytes=limits.stream_window_bytes,
+            max_frame_bytes=limits.max_frame_bytes,
+            max_concurrent_streams=limits.max_concurrent_streams,
+            max_header_list_bytes=limits.max_metadata_bytes,
+            max_receive_message_bytes=limits.max_receive_message_bytes,
+            send_buffer_bytes=limits.send_buffer_bytes,
+        )
+        self.ended: asyncio.Future[None] = loop.create_future()
+        """Done when the socket is closed."""
+        self.reason = ""
+        """Why the connection ended, for people; empty before."""
+        self._transport: asyncio.Transport | None = None
+        # The loop calls the engine itself: no Python frame between a read and its bytes.
+        self.get_buffer = self.engine.get_buffer  # type: ignore[method-assign]
+        self.buffer_updated = self.engine.buffer_updated  # type: ignore[method-assign]
+
+    # What the loop tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        assert isinstance(transport, asyncio.Transport)
+        _live.add(self)
+        self._transport = transport
+        self.peer = _address.of_peer(transport.get_extra_info("peername"))
+        # Pause as soon as the kernel takes no more: what waits, waits in the engine, which can still choose.
+        transport.set_write_buffer_limits(high=0)
+        self.engine.attach(self.loop.call_soon, transport.write, self)
+
+    def eof_received(self) -> bool:
+        """The peer writes no more: without its acks and windows the connection is over."""
+        self.engine.end_of_input()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The socket is closed."""
+        if error is not None and not self.reason:
+            self.engine.abort(f"connection lost: {error}")
+        self.engine.end_of_input()
+        self.engine.detach()
+        _live.discard(self)
+        # The transport and its loop are not held any longer than the socket.
+        self._transport = None
+        del self.get_buffer, self.buffer_updated
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def pause_writing(self) -> None:
+        """The kernel's buffer is full."""
+        self.engine.pause()
+
+    def resume_writing(self) -> None:
+        """It has room again."""
+        self.engine.resume()
+
+    def close(self) -> None:
+        """Close the socket, after what is written."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self, reason: str) -> None:
+        """Fail every call, tell the peer if it listens, and close the socket without waiting for it."""
+        self.engine.abort(reason)
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the engine tells.
+
+    def _on_closed(self, message: str, clean: bool, foreign: bool) -> None:
+        del clean, foreign
+        self.reason = self.reason or message
+        self.engine.flush()
+        self.close()
+
+    def _on_backlog(self) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def _on_backlog_gone(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _on_settings(self) -> None:
+        """The peer's settings came, or changed."""
+
+    def _on_go_away(self, reason: int, text: str) -> None:
+        """The peer takes no new calls."""
+
+    def _on_opened(
+        self,
+        stream_id: int,
+        path: str,
+        authority: str,
+        metadata: list[tuple[str, MetadataValue]] | None,
+        timeout_seconds: float | None,
+    ) -> None:
+        """A call came."""

@@ -1,0 +1,195 @@
+"""A client's way to a server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from penstock import _address
+from penstock._connector import ChannelState, Connector
+from penstock._timers import Timers
+from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
+from penstock.errors import RpcError, UsageError
+from penstock.limits import CallOptions, Limits
+from penstock.method import Method, client_codec, raw_method
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from penstock import _engine
+    from penstock._client_connection import ClientConnection
+    from penstock.metadata import MetadataLike
+
+__all__ = ["Channel", "ChannelState"]
+
+RequestT = TypeVar("RequestT")
+ReplyT = TypeVar("ReplyT")
+
+
+class Channel:
+    """Calls to one address, over a connection made when the first call needs it and made again when it is gone.
+
+    Use it as an async context manager, or call `close()`. It belongs to the loop of its first use. A server that says
+    GOAWAY finishes the calls it has; new calls go over a new connection.
+
+    Args:
+        address: `host:port`, `[::1]:port` or `unix:/path`.
+        plaintext: Needed for an address that is not on this machine.
+        authority: What to say in `:authority`; the address, unless given.
+        limits: Settings of its connections.
+
+    Raises:
+        UsageError: The address has another form, or is not on this machine and `plaintext` was not asked for.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        plaintext: bool = False,
+        authority: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._address = _address.parse(address)
+        _address.check_plaintext(self._address, plaintext=plaintext)
+        self._authority = authority or self._address.authority
+        self._limits = limits or Limits()
+        self._codecs: dict[Method[Any, Any], _engine.Codec] = {}
+        self._connector: Connector | None = None
+        self._timers_made: Timers | None = None
+        self._process = os.getpid()
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        del kind, error, traceback
+        await self.close()
+
+    @property
+    def state(self) -> ChannelState:
+        """What the channel is doing now."""
+        if self._closed:
+            return ChannelState.SHUTDOWN
+        return ChannelState.IDLE if self._connector is None else self._connector.state
+
+    async def ready(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - convenience of the face
+        """Connect, unless that was done.
+
+        Waits until: the server has said its SETTINGS; failed attempts are repeated, with pauses.
+        Cancelling: an attempt that runs goes on.
+
+        Raises:
+            TimeoutError: It took longer than `timeout` seconds.
+        """
+        async with asyncio.timeout(timeout):
+            await self._connector_here().connection(wait_for_ready=True)
+
+    async def close(self) -> None:
+        """End every call with CANCELLED and close the connections. Harmless when repeated.
+
+        Waits until: the sockets are closed.
+        """
+        self._closed = True
+        if self._connector is not None and self._process == os.getpid():
+            for connection in list(self._connector.connections):
+                for call in list(connection.calls):
+                    call.cancel()
+            await self._connector.close()
+
+    # Calls. Generated clients call these.
+
+    def call_unary(self, method: Method[RequestT, ReplyT], request: RequestT, **options: Any) -> UnaryCall[ReplyT]:
+        """One → one. Options: see `stream`."""
+        return UnaryCall(self._codec(method), self, method.path, request, **_complete(options))
+
+    def call_server_stream(
+        self, method: Method[RequestT, ReplyT], request: RequestT, **options: Any
+    ) -> ServerStreamCall[ReplyT]:
+        """One → many."""
+        return ServerStreamCall(self._codec(method), self, method.path, request, **_complete(options))
+
+    def call_client_stream(self, method: Method[RequestT, ReplyT], **options: Any) -> ClientStreamCall[RequestT, ReplyT]:
+        """Many → one."""
+        return ClientStreamCall(self._codec(method), self, method.path, **_complete(options))
+
+    def call_both_stream(self, method: Method[RequestT, ReplyT], **options: Any) -> BothStreamCall[RequestT, ReplyT]:
+        """Many → many."""
+        return BothStreamCall(self._codec(method), self, method.path, **_complete(options))
+
+    def stream(
+        self,
+        path: str,
+        *,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        wait_for_ready: bool = False,
+        options: CallOptions | None = None,
+    ) -> BothStreamCall[bytes, bytes]:
+        """Call a method with messages as bytes, as proxies do. Any kind of method can be called so.
+
+        Args:
+            path: `/package.Service/Method`.
+            timeout: Seconds the whole call may take; sent along, and enforced on both sides.
+            metadata: Sent before the first message.
+            wait_for_ready: While the server cannot be reached, wait (within `timeout`) rather than fail.
+            options: What is rarely needed.
+        """
+        return self.call_both_stream(
+            raw_method(path), timeout=timeout, metadata=metadata, wait_for_ready=wait_for_ready, options=options
+        )
+
+    # For the calls.
+
+    @property
+    def _timers(self) -> Timers:
+        if self._timers_made is None:
+            self._timers_made = Timers(asyncio.get_running_loop())
+        return self._timers_made
+
+    def _codec(self, method: Method[Any, Any]) -> _engine.Codec:
+        codec = self._codecs.get(method)
+        if codec is None:
+            codec = self._codecs[method] = client_codec(method, self._limits)
+        return codec
+
+    def _ready_connection(self) -> ClientConnection | None:
+        connector = self._connector
+        connection = None if connector is None else connector.current()
+        return connection if connection is not None and connection.has_place and self._process == os.getpid() else None
+
+    async def _connection(self, *, wait_for_ready: bool) -> ClientConnection:
+        """A connection on which the caller has a place, if it opens its call before it awaits anything."""
+        connector = self._connector_here()
+        while True:
+            connection = await connector.connection(wait_for_ready=wait_for_ready)
+            try:
+                await connection.place()
+            except RpcError as error:
+                if not error.retryable:
+                    raise
+            else:
+                return connection
+
+    def _connector_here(self) -> Connector:
+        if self._process != os.getpid():
+            msg = "this channel was made before fork(); make a new one in each process"
+            raise UsageError(msg)
+        if self._closed:
+            msg = "the channel is closed"
+            raise UsageError(msg)
+        if self._connector is None:
+            self._connector = Connector(self._address, self._limits, self._authority)
+        elif self._connector.loop is not asyncio.get_running_loop():
+            msg = "this channel belongs to another event loop; make one in each loop"
+            raise UsageError(msg)
+        return self._connector
+
+
+def _complete(options: dict[str, Any]) -> dict[str, Any]:
+    """The four options of a call, whichever were given."""
+    return {"timeout": None, "metadata": None, "wait_for_ready": False, "options": None, **options}

@@ -1,0 +1,330 @@
+"""The four kinds of call, as a client makes them."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
+
+from penstock._deadline import Deadline
+from penstock.errors import Origin, RpcError, UnfinishedCall, UsageError
+from penstock.metadata import Metadata, to_wire
+from penstock.status import Status, StatusCode
+from penstock.stream import CANCEL, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+    from penstock import _engine
+    from penstock._client_connection import ClientConnection
+    from penstock.channel import Channel
+    from penstock.limits import CallOptions
+    from penstock.metadata import MetadataLike, MetadataValue
+
+__all__ = ["BothStreamCall", "ClientStreamCall", "ServerStreamCall", "UnaryCall"]
+
+RequestT = TypeVar("RequestT")
+ReplyT = TypeVar("ReplyT")
+
+
+class ClientCall(Stream[RequestT, ReplyT]):
+    """What the four kinds share. Calls are made by generated clients, or by a `Channel`'s `call_*` methods."""
+
+    __slots__ = (
+        "_channel",
+        "_connection",
+        "_deadline",
+        "_initial",
+        "_initial_waiter",
+        "_metadata",
+        "_path",
+        "_started",
+        "_wait_for_ready",
+    )
+
+    def __init__(
+        self,
+        codec: _engine.Codec,
+        channel: Channel,
+        path: str,
+        *,
+        timeout: float | None,  # noqa: ASYNC109 - a deadline of the protocol, not of one await
+        metadata: MetadataLike | None,
+        wait_for_ready: bool,
+        options: CallOptions | None,
+    ) -> None:
+        super().__init__(codec, asyncio.get_running_loop())
+        self._channel = channel
+        self._path = path
+        self._metadata = metadata
+        self._wait_for_ready = wait_for_ready
+        self._deadline = Deadline.of_call(self._loop, timeout, inherit=options is None or options.inherit_deadline)
+        self._connection: ClientConnection | None = None
+        self._started = False
+        self._initial: Metadata | None = None
+        self._initial_waiter: asyncio.Future[None] | None = None
+
+    # What a program uses.
+
+    @property
+    def peer(self) -> str | None:
+        """Address of the server; `None` before the call is on a connection."""
+        return None if self._connection is None else self._connection.peer
+
+    @property
+    def trailing_metadata(self) -> Metadata | None:
+        """What the server sent with its status; `None` before the end."""
+        return self._trailers
+
+    async def initial_metadata(self) -> Metadata:
+        """What the server sent before its first message; empty if it sent only a status.
+
+        Waits until: the response begins, or the call ends.
+        Cancelling: harmless.
+
+        Raises:
+            RpcError: The call failed before the response began.
+        """
+        self._check_usable()
+        while self._initial is None and self._status is None:
+            if self._initial_waiter is None or self._initial_waiter.done():
+                self._initial_waiter = self._loop.create_future()
+            await asyncio.shield(self._initial_waiter)
+        if self._initial is not None:
+            return self._initial
+        if self._error is not None:
+            raise self._fresh_error()
+        return Metadata()
+
+    # Starting.
+
+    async def _start(self) -> None:
+        """Put the call on a connection.
+
+        Waits until: there is a connection with a free place.
+        """
+        if self._started:
+            msg = "a call is used once; make another one"
+            raise UsageError(msg)
+        self._started = True
+        connection = self._channel._ready_connection()
+        if connection is None:
+            try:
+                connection = await self._deadline.bound(self._channel._connection(wait_for_ready=self._wait_for_ready))
+            except RpcError as error:
+                self._conclude(error.status, error.origin, retryable=True)
+                raise self._fresh_error() from error
+        if self._status is not None:  # cancelled by another task while this one waited
+            raise self._fresh_error()
+        left = self._deadline.left()
+        if left is not None and left <= 0:
+            self._conclude(self._deadline.status(), Origin.LOCAL)
+            raise self._fresh_error()
+        connection.open(self, self._path, left, to_wire(self._metadata))
+        self._connection = connection
+        self._deadline.watch(self._channel._timers, self)
+
+    async def _send_only(self, payload: bytes | _engine.Encoded[RequestT]) -> None:
+        await self._send_waiting(payload)
+        self._ended_sending = True
+        self._half_close()
+
+    async def _receive_only(self) -> ReplyT:
+        """The one reply, once the call ended with OK. Source: wire rule of gRPC for a single message."""
+        reply = None
+        while not (self._is_last and self._status is not None):
+            message = self._try_take()
+            if message is None:
+                if not self._is_last:
+                    await self._message()
+                elif self._status is None:
+                    raise self._lost()
+            elif reply is None:
+                reply = message
+            else:
+                self._close(Status(StatusCode.UNIMPLEMENTED, "the server sent more than the one reply of this method"))
+        if self._error is not None:
+            raise self._fresh_error()
+        if reply is None:
+            self._status = Status(StatusCode.UNIMPLEMENTED, "the server ended the call without a reply")
+            raise RpcError(self._status.code, self._status.message)
+        return reply
+
+    # The end.
+
+    def _on_responded(self, metadata: list[tuple[str, MetadataValue]] | None) -> None:
+        self._initial = Metadata(metadata)
+        self._wake_initial()
+
+    def _on_expired(self) -> None:
+        self._close(self._deadline.status())
+
+    def _close(self, status: Status) -> None:
+        if self._status is None:
+            self._reset(CANCEL)
+            self._conclude(status, Origin.LOCAL)
+
+    def _on_concluded(self) -> None:
+        self._deadline.unwatch(self)
+        self._wake_initial()
+        if self._connection is not None:
+            self._connection.release(self)
+
+    def _wake_initial(self) -> None:
+        if self._initial_waiter is not None and not self._initial_waiter.done():
+            self._initial_waiter.set_result(None)
+
+    def _conclude(
+        self, status: Status, origin: Origin, trailers: Metadata | None = None, *, retryable: bool = False
+    ) -> None:
+        # The peer may tell of the deadline first, each in its own way; to the caller it is one thing.
+        if status.code == StatusCode.CANCELLED and origin is not Origin.LOCAL and self._deadline.is_over():
+            status = self._deadline.status()
+        super()._conclude(status, origin, trailers, retryable=retryable)
+
+    def _why_last(self, iterating: bool) -> Exception:
+        return self._lost() if self._status is None else super()._why_last(iterating)
+
+
+class UnaryCall(ClientCall[Any, ReplyT]):
+    """One → one. Await it for the reply; it starts then.
+
+    Cancelling: the call is cancelled on both sides.
+
+    Raises (when awaited):
+        RpcError: The call ended with another status than OK.
+        UsageError: It was awaited before.
+    """
+
+    __slots__ = ("_request",)
+
+    def __init__(self, codec: _engine.Codec, channel: Channel, path: str, request: Any, **options: Any) -> None:
+        super().__init__(codec, channel, path, **options)
+        self._request = self._encode(request)
+
+    def __await__(self) -> Generator[Any, None, ReplyT]:
+        return self._run().__await__()
+
+    async def _run(self) -> ReplyT:
+        try:
+            await self._start()
+            if self._push(self._request) == 0:
+                self._ended_sending = True
+                self._half_close()
+            else:
+                await self._send_only(self._request)
+            return await self._receive_only()
+        finally:
+            if self._status is None:
+                self.cancel()
+
+
+class StreamCall(ClientCall[RequestT, ReplyT]):
+    """A call with a stream in it: an async context manager, so that it has an end whatever happens."""
+
+    __slots__ = ("_entered",)
+
+    def __init__(self, codec: _engine.Codec, channel: Channel, path: str, **options: Any) -> None:
+        super().__init__(codec, channel, path, **options)
+        self._entered = False
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            self.cancel()
+            raise
+        self._entered = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        del error, traceback
+        if self._status is None:
+            if kind is None:
+                self._warn_unfinished()
+            self.cancel()
+
+    async def end_sending(self) -> None:
+        """Half-close: the server learns that no more messages come, and may go on answering.
+
+        Does not wait. Calling it again changes nothing.
+        """
+        self._check_usable()
+        if not self._ended_sending:
+            self._ended_sending = True
+            self._half_close()
+
+    def _warn_unfinished(self) -> None:
+        """Leaving early is how a reader says that it has enough; only uploads have something to lose."""
+
+    def _check_usable(self) -> None:
+        if not self._entered:
+            name = self._path.rpartition("/")[2]
+            msg = f"a streaming call lives in a block: write `async with client.{name}(...) as stream:` and use it inside"
+            raise UsageError(msg)
+
+
+class ServerStreamCall(StreamCall[Never, ReplyT]):
+    """One → many: `async with client.feed(request) as stream: async for reply in stream: ...`.
+
+    Leaving the block ends the call on both sides. The loop ends normally only if the server's status is OK.
+    """
+
+    __slots__ = ("_request",)
+
+    def __init__(self, codec: _engine.Codec, channel: Channel, path: str, request: Any, **options: Any) -> None:
+        super().__init__(codec, channel, path, **options)
+        self._request = self._encode(request)
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        await self._send_only(self._request)
+        return self
+
+
+class ClientStreamCall(StreamCall[RequestT, ReplyT]):
+    """Many → one: `async with client.put() as stream: await stream.send(m); reply = await stream.finish()`.
+
+    Leaving the block without `finish()` or `cancel()` cancels the call and warns `UnfinishedCall`.
+    """
+
+    __slots__ = ()
+
+    async def finish(self) -> ReplyT:
+        """Half-close, and return the reply once the status is OK.
+
+        Waits until: the server has answered and ended.
+        Cancelling: the call stays open, and half-closed; `finish()` may be called again.
+
+        Raises:
+            RpcError: The call ended otherwise.
+        """
+        await self.end_sending()
+        return await self._receive_only()
+
+    def _warn_unfinished(self) -> None:
+        name = self._path.rpartition("/")[2]
+        text = f"{name}: the block was left without finish() or cancel(); the call is cancelled"
+        warnings.warn(text, UnfinishedCall, stacklevel=3)
+
+
+class BothStreamCall(StreamCall[RequestT, ReplyT]):
+    """Many → many: send and receive as you like, from different tasks if you like.
+
+    `end_sending()` half-closes; `async for` ends when the server has ended with OK. Leaving the block ends the call.
+    """
+
+    __slots__ = ()
+
+    async def finish(self) -> None:
+        """Half-close, then wait for OK. Replies that still come are received and dropped.
+
+        Raises:
+            RpcError: The call ended otherwise.
+        """
+        await self.end_sending()
+        async for _reply in self:
+            pass

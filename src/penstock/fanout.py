@@ -1,0 +1,61 @@
+"""One message for many streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from penstock import _engine
+from penstock._engine import Encoded
+from penstock.codec import PROTOBUF, RAW, Codec
+from penstock.errors import EndOfStream, RpcError, UsageError, WouldBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from penstock.stream import Stream
+
+__all__ = ["Encoded", "broadcast", "encode", "send_each"]
+
+MessageT = TypeVar("MessageT")
+
+
+def encode(message: MessageT, codec: Codec | None = None) -> Encoded[MessageT]:
+    """Encode once; every `send` takes the result in the place of the message.
+
+    Args:
+        message: A protobuf message, or `bytes` for streams of raw bytes.
+        codec: Another codec, for methods that have one.
+    """
+    kind = type(message)
+    encoder = (codec or (RAW if kind is bytes else PROTOBUF)).encoder(kind)
+    payload = encoder(message) if encoder is not None else message
+    if not isinstance(payload, bytes):
+        msg = f"{kind.__name__} was encoded to {type(payload).__name__}, not bytes"
+        raise UsageError(msg)
+    return Encoded(payload, kind)
+
+
+def broadcast(streams: Iterable[Stream[MessageT, Any]], encoded: Encoded[MessageT]) -> list[Stream[MessageT, Any]]:
+    """Queue one encoded message on each stream that has room. Does not wait; crosses into the engine once.
+
+    Does not promise: that anybody gets it.
+
+    Returns:
+        The streams that had no room or are over, in order. What to do with them is the caller's choice: skip the
+        message, or end the slow ones.
+    """
+    return _engine.broadcast(streams, encoded)  # type: ignore[return-value]  # it returns what it was given
+
+
+def send_each(pairs: Iterable[tuple[Stream[MessageT, Any], MessageT]]) -> list[Stream[MessageT, Any]]:
+    """Queue a message of its own on each stream that has room: one step of a model, for all its callers.
+
+    Does not wait. Returns the streams that had no room or are over.
+    """
+    left_out = []
+    for stream, message in pairs:
+        try:
+            stream.send_nowait(message)
+        except (WouldBlock, RpcError, EndOfStream, UsageError):
+            left_out.append(stream)
+    return left_out

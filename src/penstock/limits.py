@@ -1,0 +1,80 @@
+"""Every limit and setting of a connection: its unit, its default, and what it costs or prevents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from penstock.errors import UsageError
+
+__all__ = ["CallOptions", "Limits"]
+
+KIB = 1024
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Settings of a `Channel` or a `Server`. All are checked when the object is made."""
+
+    max_receive_message_bytes: int = 4 * MIB
+    """Largest message accepted. It is checked on the five bytes before the message, before any of it is kept; over it
+    the call ends with RESOURCE_EXHAUSTED and the connection lives. 4 MiB is the default of every gRPC library."""
+
+    max_send_message_bytes: int = 2**31 - 1
+    """Largest message `send` takes; over it `send` raises `ResourceExhausted` and nothing is sent."""
+
+    stream_window_bytes: int = 1 * MIB
+    """Bytes a stream holds that the application has not taken; then the peer has to wait. A stream costs at most this
+    plus one message. 64 KiB costs nothing on small messages, 1 MiB is for bulk."""
+
+    send_buffer_bytes: int = 64 * KIB
+    """Bytes queued on a stream above which `send` waits. A stream costs at most this plus one message."""
+
+    max_frame_bytes: int = 64 * KIB
+    """Largest HTTP/2 frame accepted, 16 KiB to 16 MiB - 1. Source: RFC 9113 section 4.2."""
+
+    max_metadata_bytes: int = 16 * KIB
+    """Largest list of headers accepted, each counted with 32 bytes on top. Source: RFC 9113 section 6.5.2."""
+
+    max_concurrent_streams: int = 1000
+    """Calls a client may have open on one connection to a server. A client waits for a free place by itself.
+    With `stream_window_bytes` it bounds what a connection can make a server hold."""
+
+    connect_timeout_seconds: float = 20.0
+    """A client's attempt to connect fails after this, the peer's first SETTINGS included."""
+
+    handshake_timeout_seconds: float = 10.0
+    """A server closes a connection whose client has not said its HTTP/2 preface by then."""
+
+    reconnect_initial_seconds: float = 1.0
+    """Pause after the first failed attempt to connect."""
+
+    reconnect_max_seconds: float = 120.0
+    """Longest pause between attempts. Each pause is 1.6 times the one before, and up to 20 % shorter or longer.
+    Source: gRPC connection-backoff.md."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not value > 0:
+                msg = f"{field.name} must be above 0, not {value!r}"
+                raise UsageError(msg)
+        self._check_range("max_frame_bytes", 16 * KIB, 2**24 - 1)
+        self._check_range("stream_window_bytes", 1, 2**31 - 1)
+        self._check_range("max_receive_message_bytes", 1, 2**32 - 1)
+        self._check_range("max_send_message_bytes", 1, 2**32 - 1)
+        self._check_range("max_concurrent_streams", 1, 2**32 - 1)
+
+    def _check_range(self, name: str, least: int, most: int) -> None:
+        value = getattr(self, name)
+        if not least <= value <= most:
+            msg = f"{name} must be from {least} to {most}, not {value!r}"
+            raise UsageError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """What is rarely needed for a single call."""
+
+    inherit_deadline: bool = True
+    """Inside a handler, the call gets at most the time its own caller gave."""

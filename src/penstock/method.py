@@ -1,0 +1,74 @@
+"""A method as both sides know it: its path, its kind, its messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from penstock import _engine
+from penstock.codec import PROTOBUF, RAW, Codec
+
+if TYPE_CHECKING:
+    from penstock.limits import Limits
+
+__all__ = ["Kind", "Method"]
+
+RequestT = TypeVar("RequestT")
+ReplyT = TypeVar("ReplyT")
+
+
+class Kind(Enum):
+    """Which sides send a stream: request → reply."""
+
+    UNARY = "one → one"
+    SERVER_STREAM = "one → many"
+    CLIENT_STREAM = "many → one"
+    BOTH_STREAM = "many → many"
+
+    @property
+    def one_request(self) -> bool:
+        """The client sends exactly one message."""
+        return self in (Kind.UNARY, Kind.SERVER_STREAM)
+
+    @property
+    def one_reply(self) -> bool:
+        """The server sends exactly one message."""
+        return self in (Kind.UNARY, Kind.CLIENT_STREAM)
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[RequestT, ReplyT]):
+    """One method of a service. Generated code has a constant for each."""
+
+    path: str
+    """`/package.Service/Method`, exactly."""
+
+    kind: Kind
+    """Which sides send a stream."""
+
+    request_type: type[RequestT]
+    """Class of the requests."""
+
+    reply_type: type[ReplyT]
+    """Class of the replies."""
+
+    codec: Codec = PROTOBUF
+    """How both become bytes."""
+
+
+def raw_method(path: str) -> Method[bytes, bytes]:
+    """A method whose messages stay bytes, many both ways: any method fits it on the wire."""
+    return Method(path, Kind.BOTH_STREAM, bytes, bytes, RAW)
+
+
+def client_codec(method: Method[RequestT, ReplyT], limits: Limits) -> _engine.Codec:
+    """How a client sends and receives."""
+    encode, decode = method.codec.encoder(method.request_type), method.codec.decoder(method.reply_type)
+    return _engine.Codec(method.request_type, encode, decode, limits.max_send_message_bytes)
+
+
+def server_codec(method: Method[RequestT, ReplyT], limits: Limits) -> _engine.Codec:
+    """How a server sends and receives."""
+    encode, decode = method.codec.encoder(method.reply_type), method.codec.decoder(method.request_type)
+    return _engine.Codec(method.reply_type, encode, decode, limits.max_send_message_bytes)

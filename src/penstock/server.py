@@ -1,0 +1,275 @@
+"""A server: listens, runs handlers, and stops without breaking what it can finish."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penstock import _address
+from penstock._handlers import Route, fallback_route, routes
+from penstock._server_connection import ServerConnection
+from penstock._timers import Timers
+from penstock.errors import UsageError
+from penstock.limits import Limits
+from penstock.method import raw_method, server_codec
+from penstock.status import Status, StatusCode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from penstock.server_calls import ServerStream
+    from penstock.service import Service
+
+__all__ = ["OpenCall", "Server", "StopReport"]
+
+logger = logging.getLogger("penstock.server")
+
+BACKLOG = 1024
+"""Connections the kernel holds for us until the loop comes round."""
+
+CLEANUP_SECONDS = 5.0
+"""What handlers get to clean up after they were cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call that was still open when a server stopped."""
+
+    path: str
+    """`/package.Service/Method`."""
+    peer: str
+    """Address of the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopReport:
+    """How a server stopped."""
+
+    finished: int
+    """Calls that ended by themselves within the grace."""
+    cancelled: tuple[OpenCall, ...]
+    """Calls that had to be cancelled."""
+    stuck: tuple[OpenCall, ...]
+    """Of those, the ones whose handler ignored it and still runs."""
+
+
+class Server:
+    """Serves calls on any number of addresses, in the loop it is started in.
+
+    Args:
+        services: Objects of generated bases, or of `Service`.
+        limits: Settings of its connections.
+        fallback: `async def handler(stream)` for calls no service has: messages are bytes, many → many. A proxy.
+
+    Raises:
+        UsageError: A service or a handler has the wrong form; the text says which.
+    """
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        *,
+        limits: Limits | None = None,
+        fallback: Callable[[ServerStream[bytes, bytes]], Any] | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._routes = routes(services, self.limits)
+        self._fallback = None if fallback is None else fallback_route(fallback, self.limits)
+        self.raw_codec = server_codec(raw_method("*"), self.limits)
+        self.connections: set[ServerConnection] = set()
+        """Clients that are connected."""
+        self.draining = asyncio.Event()
+        """Set when the server wants handlers to finish."""
+        self._listeners: list[asyncio.Server] = []
+        self._addresses: list[str] = []
+        self._paths: list[Path] = []
+        self._timers: Timers | None = None
+        self._process = os.getpid()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it listens, ports as the system chose them."""
+        return tuple(self._addresses)
+
+    @property
+    def timers(self) -> Timers:
+        """The deadlines of its calls."""
+        if self._timers is None:
+            self._timers = Timers(asyncio.get_running_loop())
+        return self._timers
+
+    def route(self, path: str) -> Route | None:
+        """What serves `path`, or `None`."""
+        return self._routes.get(path, self._fallback)
+
+    async def serve(
+        self, *addresses: str, plaintext: bool = False, grace: float = 30.0, handle_signals: bool = True
+    ) -> StopReport:
+        """Listen until SIGINT or SIGTERM, then stop: the whole life of a server program.
+
+        Waits until: it has stopped. A second signal cuts the grace short.
+        Cancelling: stops at once, as `stop(grace=0)`.
+
+        Args:
+            addresses: At least one; `host:port`, `[::1]:port`, `unix:/path`.
+            plaintext: Needed for an address that other machines can reach.
+            grace: Seconds that open calls get to end by themselves.
+            handle_signals: False leaves SIGINT and SIGTERM to the program; then cancel this.
+
+        Returns:
+            What happened to the calls that were open.
+
+        Raises:
+            OSError: An address cannot be listened on, a port in use for example.
+            UsageError: An address has another form, or needs `plaintext`.
+        """
+        async with self.listening(*addresses, plaintext=plaintext):
+            logger.info("listening on %s", ", ".join(self._addresses))
+            with _signals(handle_signals) as signalled:
+                await signalled.get()
+                stopping = asyncio.ensure_future(self.stop(grace))
+                again = asyncio.ensure_future(signalled.get())
+                try:
+                    await asyncio.wait([stopping, again], return_when=asyncio.FIRST_COMPLETED)
+                    if not stopping.done():
+                        await self.stop(0)
+                    return await stopping
+                finally:
+                    again.cancel()
+
+    @contextlib.asynccontextmanager
+    async def listening(self, *addresses: str, plaintext: bool = False) -> AsyncIterator[str]:
+        """Listen within a block; gives the first address, its port as the system chose it.
+
+        Leaving the block stops the server at once, as `stop(grace=0)`; call `stop` before for a gentler end.
+
+        Raises:
+            OSError, UsageError: As `serve`.
+        """
+        self._check_startable(addresses)
+        parsed = [_address.parse(address) for address in addresses]
+        for address in parsed:
+            _address.check_plaintext(address, plaintext=plaintext)
+        self.draining.clear()
+        try:
+            for address in parsed:
+                await self._listen(address)
+            yield self._addresses[0]
+        finally:
+            await self.stop(0)
+
+    async def stop(self, grace: float = 30.0) -> StopReport:
+        """Stop: take no more calls, let open ones finish, cancel the rest. Harmless when repeated.
+
+        Handlers see `draining`, clients get GOAWAY; after `grace` seconds what is left ends with UNAVAILABLE.
+
+        Waits until: all calls have ended, all sockets are closed. A handler that ignores its cancellation is waited
+        for another 5 s, then reported.
+        Cancelling: may leave connections open; call it again.
+        """
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        self.draining.set()
+        for connection in list(self.connections):
+            connection.shut_down()
+        open_calls = [call for connection in self.connections for call in connection.calls]
+        await self._wait_for_calls(grace)
+        report = await self._cancel_calls(len(open_calls))
+        await self._close_connections()
+        self._remove_paths()
+        return report
+
+    def _check_startable(self, addresses: tuple[str, ...]) -> None:
+        if self._process != os.getpid():
+            msg = "this server was made before fork(); make a new one in each process"
+            raise UsageError(msg)
+        if not addresses:
+            msg = "give at least one address, such as '127.0.0.1:50051'"
+            raise UsageError(msg)
+        if self._listeners:
+            msg = "the server is listening already; give it all addresses at once"
+            raise UsageError(msg)
+
+    async def _listen(self, address: _address.Address) -> None:
+        loop = asyncio.get_running_loop()
+
+        def connection() -> ServerConnection:
+            return ServerConnection(self, loop)
+
+        if address.path:
+            listener = await loop.create_unix_server(connection, address.path, backlog=BACKLOG)
+            self._paths.append(Path(address.path))
+        else:
+            listener = await loop.create_server(connection, address.host, address.port, backlog=BACKLOG)
+        self._listeners.append(listener)
+        self._addresses.extend(_address.of_socket(_plain(sock)) for sock in listener.sockets)
+
+    async def _wait_for_calls(self, grace: float) -> None:
+        ended = [connection.ended for connection in self.connections]
+        if ended and grace > 0:
+            # A connection ends by itself after its last call, once the client has answered the GOAWAY.
+            tasks = [call._task for connection in self.connections for call in connection.calls if call._task]
+            if tasks:
+                await asyncio.wait(tasks, timeout=grace)
+            await asyncio.wait(ended, timeout=min(grace, 1.0))
+
+    async def _cancel_calls(self, open_calls: int) -> StopReport:
+        left = [call for connection in self.connections for call in connection.calls]
+        for call in left:
+            call._close(Status(StatusCode.UNAVAILABLE, "the server is shutting down"))
+        tasks = {call._task: call for call in left if call._task is not None and not call._task.done()}
+        stuck = (await asyncio.wait(tasks, timeout=CLEANUP_SECONDS))[1] if tasks else set()
+        report = StopReport(
+            finished=max(0, open_calls - len(left)),
+            cancelled=tuple(OpenCall(call.path, call.peer) for call in left),
+            stuck=tuple(OpenCall(tasks[task].path, tasks[task].peer) for task in stuck),
+        )
+        for call in report.stuck:
+            logger.error("%s from %s ignores its cancellation", call.path, call.peer)
+        return report
+
+    async def _close_connections(self) -> None:
+        connections = list(self.connections)
+        for connection in connections:
+            connection.engine.abort("the server has stopped")
+        if connections:
+            await asyncio.wait([connection.ended for connection in connections], timeout=1.0)
+        for connection in connections:
+            if not connection.ended.done():
+                connection.abort("the server has stopped")
+                await connection.ended
+        self._addresses.clear()
+
+    def _remove_paths(self) -> None:
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+        self._paths.clear()
+
+
+def _plain(sock: Any) -> socket.socket:
+    # uvloop and asyncio wrap the socket in types of their own, with the one method needed here.
+    plain: socket.socket = sock
+    return plain
+
+
+@contextlib.contextmanager
+def _signals(handle: bool) -> Any:
+    """A queue that gets each SIGINT and SIGTERM while the block runs."""
+    loop = asyncio.get_running_loop()
+    signalled: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    numbers = (signal.SIGINT, signal.SIGTERM) if handle else ()
+    for number in numbers:
+        loop.add_signal_handler(number, signalled.put_nowait, number)
+    try:
+        yield signalled
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

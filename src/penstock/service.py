@@ -1,0 +1,37 @@
+"""What a program implements: services, by hand or from generated bases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from penstock.errors import RpcError
+from penstock.status import StatusCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from penstock.method import Method
+
+__all__ = ["Service", "unimplemented"]
+
+
+class Service:
+    """A set of methods, each served by the Python method of the name it has in `METHODS`.
+
+    Handlers, by the kind of their method:
+
+    - one → one: `async def get(self, request, call) -> Reply`
+    - one → many: `async def feed(self, request, stream) -> None`, or an async generator that yields replies
+    - many → one: `async def put(self, stream) -> Reply`
+    - many → many: `async def chat(self, stream) -> None`, or an async generator that yields replies
+
+    A generator is closed in its own task and context, however its call ends. `raise RpcError(...)` ends the call with
+    that status; any other exception is logged and ends it with UNKNOWN and a fixed text.
+    """
+
+    METHODS: ClassVar[Mapping[str, Method[Any, Any]]] = {}
+
+
+def unimplemented(method: Method[Any, Any]) -> RpcError:
+    """The error of a method that nobody wrote: adding one to a .proto breaks no server."""
+    return RpcError(StatusCode.UNIMPLEMENTED, f"{method.path} is not implemented")

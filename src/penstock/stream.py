@@ -1,0 +1,313 @@
+"""A stream of messages, as both sides see it.
+
+How this works: the base class, in the engine, serves what need not wait. What waits comes here: `_send_waiting`,
+`_receive_waiting`. The engine calls `_on_readable`, `_on_writable` and, once and last, `_on_ended`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from penstock import _engine
+from penstock._details import KEY as DETAILS_KEY
+from penstock._details import unpack
+from penstock.errors import BusyError, ClosedError, EndOfStream, Origin, RpcError, UsageError, WouldBlock
+from penstock.metadata import Metadata
+from penstock.status import Status, StatusCode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Iterable
+
+    from penstock._engine import Encoded
+    from penstock.metadata import MetadataValue
+
+__all__ = ["Stream"]
+
+SendT = TypeVar("SendT")
+ReceiveT = TypeVar("ReceiveT")
+
+QUEUED, NO_ROOM, CLOSED = 0, 1, 2
+"""What `_push` answers."""
+
+CANCEL = 8
+"""HTTP/2 error code. Source: RFC 9113 section 7."""
+
+
+class Stream(_engine.StreamBase[SendT, ReceiveT]):
+    """Messages in both directions of one call.
+
+    `send` and `receive` are independent of each other. Any task may send; a message is never torn, and messages of one
+    task keep their order. One task receives at a time: a second one gets `BusyError`.
+    """
+
+    __slots__ = (
+        "_ended_sending",
+        "_error",
+        "_loop",
+        "_merged",
+        "_receive_waiter",
+        "_send_waiters",
+        "_status",
+        "_trailers",
+    )
+
+    def __init__(self, codec: _engine.Codec, loop: asyncio.AbstractEventLoop) -> None:
+        del codec  # the base class has it
+        self._loop = loop
+        self._status: Status | None = None
+        self._error: RpcError | None = None
+        self._trailers: Metadata | None = None
+        self._ended_sending = False
+        self._merged: SendT | None = None
+        self._receive_waiter: asyncio.Future[None] | None = None
+        self._send_waiters: list[asyncio.Future[None]] = []
+
+    # What a program uses. `send`, `receive` and `async for` stand in the base class.
+
+    @property
+    def status(self) -> Status | None:
+        """How the call ended; `None` before the end."""
+        return self._status
+
+    def send_nowait(self, message: SendT | Encoded[SendT]) -> None:
+        """Queue one message if there is room.
+
+        Does not promise: that the peer gets it. Only a final OK does.
+
+        Raises:
+            WouldBlock: There is no room; nothing was queued.
+            RpcError, EndOfStream, ClosedError, UsageError: As `send`.
+        """
+        payload = self._encode(message)
+        pushed = self._push(payload)
+        if pushed == NO_ROOM:
+            msg = f"{self._queued_bytes} bytes are queued"
+            raise WouldBlock(msg)
+        if pushed == CLOSED:
+            raise self._why_closed()
+
+    async def send_many(self, messages: Iterable[SendT | Encoded[SendT]]) -> None:
+        """Send each message of a collection; cheaper than as many `send`s.
+
+        Waits until: the last message is queued.
+        Cancelling: those before the one that waits are queued, that one and those after it are not.
+        """
+        for message in messages:
+            payload = self._encode(message)
+            if self._push(payload) != QUEUED:
+                await self._send_waiting(payload)
+
+    async def send_from(self, source: Iterable[SendT] | AsyncIterable[SendT]) -> None:
+        """Send all that a sync or async iterable gives.
+
+        An exception of the iterable cancels the call and is raised again: a source that broke must not look like a
+        clean end. Cancelling this task cancels neither the call nor what was sent.
+        """
+        try:
+            if hasattr(source, "__aiter__"):
+                async for message in source:
+                    await self.send(message)
+            else:
+                for message in source:
+                    await self.send(message)
+        except Exception as error:
+            if not isinstance(error, RpcError | EndOfStream) or self._status is None:
+                self.cancel()
+            raise
+
+    async def receive_many(self, most: int = 100) -> list[ReceiveT]:
+        """Receive what is there, from one message up to `most`.
+
+        Waits until: at least one message is there, or the end.
+        Cancelling: loses nothing.
+
+        Raises:
+            EndOfStream: The peer sent its last message.
+            RpcError: The call ended otherwise.
+            BusyError: Another task is receiving.
+        """
+        if most < 1:
+            msg = "receive_many takes at least 1"
+            raise UsageError(msg)
+        first = await self.receive()
+        return [first, *self._take_many(most - 1)]
+
+    def cancel(self) -> None:
+        """End the call now, on both sides, with CANCELLED. Harmless after the end."""
+        self._close(Status(StatusCode.CANCELLED, "cancelled by this side"))
+
+    # Sending.
+
+    async def _send_waiting(self, payload: bytes | Encoded[SendT]) -> None:
+        while True:
+            pushed = self._push(payload)
+            if pushed == QUEUED:
+                return
+            if pushed == CLOSED:
+                raise self._why_closed()
+            await self._room()
+
+    async def _room(self) -> None:
+        if self._await_room():
+            waiter = self._loop.create_future()
+            self._send_waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                if waiter in self._send_waiters:
+                    self._send_waiters.remove(waiter)
+
+    async def _send_merging(self, message: SendT, merge: Callable[[SendT, SendT], SendT]) -> None:
+        # While the last message is unsent, the new one goes into it: the peer sets the pace, nothing is delayed.
+        if self._merged is not None:
+            together = merge(self._merged, message)
+            if self._replace_newest(self._encode(together)):
+                self._merged = together
+                return
+        await self._send_waiting(self._encode(message))
+        self._merged = message
+        self._mark_mergeable()
+
+    async def _yield(self) -> None:
+        # The message is queued already; only the time slice was spent.
+        await asyncio.sleep(0)
+
+    def _why_closed(self) -> Exception:
+        self._check_usable()
+        if self._error is not None:
+            return self._fresh_error()
+        if self._ended_sending:
+            return ClosedError("the sending side is closed: nothing can be sent after end_sending() or finish()")
+        if self._status is not None:
+            return EndOfStream("the peer has ended the call")
+        return self._lost()
+
+    # Receiving.
+
+    async def _receive_yielding(self, iterating: bool) -> ReceiveT:
+        await asyncio.sleep(0)
+        return await self._receive_waiting(iterating)
+
+    async def _receive_waiting(self, iterating: bool) -> ReceiveT:
+        self._check_usable()
+        if self._receiving:
+            msg = "another task is receiving on this stream"
+            raise BusyError(msg)
+        self._receiving = True
+        try:
+            while True:
+                message = self._try_take()
+                if message is not None:
+                    return message
+                if self._is_last:
+                    raise self._why_last(iterating)
+                await self._message()
+        finally:
+            self._receiving = False
+
+    async def _receive_failed(self, error: BaseException) -> ReceiveT:
+        raise self._undecodable(error)
+
+    def _try_take(self) -> ReceiveT | None:
+        try:
+            return self._take()
+        except Exception as error:
+            raise self._undecodable(error) from error
+
+    async def _message(self) -> None:
+        """Wait until the engine has a message, or the end."""
+        if not self._await_message():
+            self._receive_waiter = waiter = self._loop.create_future()
+            try:
+                await waiter
+            finally:
+                self._receive_waiter = None
+
+    def _why_last(self, iterating: bool) -> Exception:
+        if self._error is not None:
+            return self._fresh_error()
+        if iterating:
+            return StopAsyncIteration()
+        return EndOfStream("the peer has sent its last message")
+
+    def _undecodable(self, error: BaseException) -> BaseException:
+        if not isinstance(error, Exception):
+            return error
+        self._close(Status(StatusCode.INTERNAL, f"a message could not be decoded: {error}"))
+        failure = self._fresh_error()
+        failure.__cause__ = error
+        return failure
+
+    # What the engine tells.
+
+    def _on_readable(self) -> None:
+        waiter = self._receive_waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _on_writable(self) -> None:
+        for waiter in self._send_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _on_ended(
+        self,
+        code: int,
+        message: str,
+        trailers: list[tuple[str, MetadataValue]] | None,
+        origin: str,
+        unprocessed: bool,
+    ) -> None:
+        metadata = Metadata(trailers)
+        details = metadata.get(DETAILS_KEY)
+        status = Status(StatusCode(code), message, unpack(details) if isinstance(details, bytes) else ())
+        self._conclude(status, Origin(origin), metadata, retryable=unprocessed)
+
+    # The end.
+
+    def _conclude(
+        self, status: Status, origin: Origin, trailers: Metadata | None = None, *, retryable: bool = False
+    ) -> None:
+        """Every way to end comes here, once."""
+        if self._status is not None:
+            return
+        self._status = status
+        self._trailers = trailers if trailers is not None else Metadata()
+        self._merged = None
+        if status.code != StatusCode.OK:
+            self._error = RpcError(
+                status.code,
+                status.message,
+                details=status.details,
+                metadata=self._trailers,
+                origin=origin,
+                retryable=retryable,
+            )
+            self._error._outcome_of_call = True
+        self._on_readable()
+        self._on_writable()
+        self._on_concluded()
+
+    def _on_concluded(self) -> None:
+        """For the side that holds the call: give back its place."""
+
+    def _close(self, status: Status) -> None:
+        """End the call from this side."""
+        raise NotImplementedError
+
+    def _check_usable(self) -> None:
+        """Raise UsageError if the call is not open yet."""
+
+    def _fresh_error(self) -> RpcError:
+        """The outcome, as a new exception: one raised twice would grow its traceback and show the wrong one."""
+        if self._error is None:
+            return self._lost()
+        error = self._error.relay()
+        error.origin, error.retryable = self._error.origin, self._error.retryable
+        error._outcome_of_call = True
+        return error
+
+    def _lost(self) -> RpcError:
+        return RpcError(StatusCode.UNAVAILABLE, "the connection is gone", origin=Origin.TRANSPORT)
+
