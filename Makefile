@@ -1,0 +1,73 @@
+# Every command of the project; `make` alone prints them with their help.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REQUIREMENTS := $(VENV)/.requirements
+ENGINE := src/penstock/_engine.abi3.so
+PIP_TOOLS := 7.6.2
+
+# Folders are in the list too: deleting a file changes its folder.
+ENGINE_SOURCES := $(shell find engine -name target -prune -o -print 2>/dev/null) $(wildcard Cargo.*)
+PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup build demo test check bench gen fmt lock clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1: \2/p' Makefile
+
+setup: $(REQUIREMENTS) ## make .venv and install what development needs (again only when the pins change)
+
+build: $(ENGINE) ## build the engine (again only when engine/ or Cargo.* change)
+
+demo: build ## run the tutorial's programs and show both sides of each
+	$(BIN)/python -m examples.tutorial.demo
+
+test: build ## run every test: the engine's in Rust, then all of tests/
+	cargo test --quiet --locked --package penstock-core --all-features
+	$(BIN)/python -m pytest
+
+check: build ## formatting, lint, types and the checks in tools/: what must be clean before a commit
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict $(PYTHON_FOLDERS)
+	cargo fmt --all --check
+	cargo clippy --quiet --locked --workspace --all-targets --all-features -- -D warnings
+	$(BIN)/python -m tools.check
+
+bench: build ## run the benchmarks
+	$(BIN)/python -m benchmarks.run
+
+gen: build ## write the generated code of examples/ and tests/protos again
+	$(BIN)/penstock generate examples/tutorial tests/protos
+
+fmt: setup ## format Python and Rust, and mend what lint can mend
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+	cargo fmt --all
+
+lock: build/lock/bin/pip-compile ## write requirements-dev.lock again from pyproject.toml and requirements-dev.in
+	build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
+		--strip-extras --extra uvloop --extra codegen --output-file requirements-dev.lock pyproject.toml requirements-dev.in
+
+clean: ## remove everything that was made: .venv, the engine, caches
+	rm -rf $(VENV) $(ENGINE) examples/tutorial/go/bin target build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find $(PYTHON_FOLDERS) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(REQUIREMENTS): requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Penstock needs Python 3.11 or later; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+# pyproject.toml is here for the names of the installed scripts.
+$(ENGINE): $(REQUIREMENTS) $(ENGINE_SOURCES) pyproject.toml
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked
+	@touch $@
+
+build/lock/bin/pip-compile:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check pip-tools==$(PIP_TOOLS)

@@ -1,0 +1,58 @@
+"""What holds for every test: it leaves nothing behind; with the mark `loops` it runs on both event loops."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+import pytest
+import pytest_asyncio
+import uvloop
+
+from tests import leaks
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
+    """Give the event loops that a test runs on, one after the other."""
+    if item.get_closest_marker("loops"):
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collection after each test cheap: it need not look at what the imports made."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture
+def left_behind() -> Iterator[list[str]]:
+    """Collect what the test leaves behind, and fail it for that at the very end."""
+    found: list[str] = []
+    transports, connections = leaks.open_transports(), leaks.open_connections()
+    with leaks.logged_errors(found):
+        yield found
+        # An exception that was never retrieved, a socket never closed: they speak when they are collected.
+        gc.collect()
+    found.extend(leaks.still_open(transports, connections))
+    if found:
+        pytest.fail("the test left behind:\n" + "\n".join(found), pytrace=False)
+
+
+@pytest.fixture
+async def watched_loop(left_behind: list[str]) -> AsyncIterator[None]:
+    """Watch the test's event loop; torn down after every other fixture of the test, while the loop still lives."""
+    leaks.complain_to(left_behind)
+    transports, connections = leaks.open_transports(), leaks.open_connections()
+    yield
+    left_behind.extend(await leaks.settle(transports, connections))
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest, left_behind: list[str]) -> None:
+    """Watch every test, and its event loop when it has one."""
+    del left_behind  # asked for, so that it is there
+    if pytest_asyncio.is_async_test(request.node):
+        request.getfixturevalue("watched_loop")

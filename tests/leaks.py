@@ -1,0 +1,85 @@
+"""What a test may not leave behind, and how it is found."""
+
+import asyncio
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+TURNS = 10
+"""Turns of the loop that tasks get to end in: enough for callbacks of callbacks, no time for work."""
+CLOSING_SECONDS = 1.0
+"""Time that connections get: the other side of a socket hears of the end when the kernel says so."""
+
+
+def unfinished_tasks() -> list[asyncio.Task[Any]]:
+    """Give the tasks of the running loop, without the one that asks."""
+    return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+def open_transports() -> set[Any]:
+    """Give penstock's live transports; a connection has one, a stream is on a connection."""
+    module = sys.modules.get("penstock._transport")
+    return set(module.live_transports()) if module else set()
+
+
+def open_connections() -> int:
+    """Count the connections that the engine holds."""
+    module = sys.modules.get("penstock._engine")
+    return int(module.live_connections()) if module else 0
+
+
+async def settle(before: set[Any], connections_before: int) -> list[str]:
+    """Let what is ending end; then say which tasks and connections still live.
+
+    Args:
+        before: The transports there were when the test began.
+        connections_before: The connections there were then.
+    """
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+    found = [f"pending task: {task!r}" for task in unfinished_tasks()]
+    loop = asyncio.get_running_loop()
+    end = loop.time() + CLOSING_SECONDS
+    while still_open(before, connections_before) and loop.time() < end:  # noqa: ASYNC110 - nobody sets an event
+        await asyncio.sleep(0.005)  # real time: the kernel tells the peer of a closed socket, no event tells us
+    return found
+
+
+def still_open(before: set[Any], connections_before: int) -> list[str]:
+    """Say which connections there are that were not there before."""
+    found = [f"open transport: {transport!r}" for transport in open_transports() - before]
+    connections = open_connections() - connections_before
+    if connections > 0:
+        found.append(f"open connections in the engine: {connections}")
+    return found
+
+
+def complain_to(found: list[str]) -> None:
+    """Have the running loop write the exceptions that nobody handled into `found`."""
+
+    def record(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        trace = "".join(traceback.format_exception(error)) if error is not None else ""
+        found.append(f"unhandled in the loop: {context['message']}\n{trace}".rstrip())
+
+    asyncio.get_running_loop().set_exception_handler(record)
+
+
+@contextmanager
+def logged_errors(found: list[str]) -> Iterator[None]:
+    """Write what asyncio logs as an error into `found`: results that were never retrieved, failed callbacks."""
+
+    class Recorder(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(f"logged by asyncio: {self.format(record)}")
+
+    recorder = Recorder(logging.ERROR)
+    logger = logging.getLogger("asyncio")
+    logger.addHandler(recorder)
+    try:
+        yield
+    finally:
+        logger.removeHandler(recorder)

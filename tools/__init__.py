@@ -1,0 +1,1 @@
+"""Checks of the repository that no general tool makes. `python -m tools.check` runs them all."""
