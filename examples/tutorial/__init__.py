@@ -1,0 +1,1 @@
+"""The gRPC stream tutorial: three services, each with a server and a client."""

@@ -1,0 +1,1 @@
+"""Server and client push lines to each other."""

@@ -1,0 +1,1 @@
+"""The client pushes lines to the server."""

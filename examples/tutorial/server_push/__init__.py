@@ -1,0 +1,1 @@
+"""The server pushes lines to the client."""

@@ -1,0 +1,13 @@
+"""What protoc's stubs lack for strict type checkers."""
+
+from penstock.codegen.stubs import complete_stub
+
+
+def test_a_mapping_that_stands_for_a_message_has_field_names_as_keys() -> None:
+    line = "def __init__(self, a: _Optional[_Union[A, _Mapping]] = ..., b: _Iterable[_Union[B, _Mapping]] = ...): ..."
+    assert complete_stub(line) == line.replace("_Mapping", "_Mapping[str, object]")
+
+
+def test_other_mappings_stay() -> None:
+    text = "from collections.abc import Iterable as _Iterable, Mapping as _Mapping\nm: _Mapping[str, int]\n"
+    assert complete_stub(text) == text
