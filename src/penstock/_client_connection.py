@@ -11,6 +11,7 @@ from penstock.errors import Origin, RpcError
 from penstock.status import StatusCode
 
 if TYPE_CHECKING:
+    from penstock._engine import Encoded
     from penstock.client_calls import ClientCall
     from penstock.limits import Limits
     from penstock.metadata import MetadataValue
@@ -28,8 +29,11 @@ class ClientConnection(Transport):
         self._authority = authority
         self._secure = secure
         self.calls: set[ClientCall[Any, Any]] = set()
-        self._reserved = 0
+        """Calls that are open."""
+        self.free = 0
+        """Calls that may open at once: none while others wait in line, none when it takes no more."""
         self._most = 0
+        self._reserved = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.ready: asyncio.Future[None] = loop.create_future()
         """Done when the peer's SETTINGS came; fails if they never will."""
@@ -41,31 +45,29 @@ class ClientConnection(Transport):
         """It takes new calls, perhaps after a wait."""
         return not self.draining.is_set() and self.ready.done()
 
-    @property
-    def has_place(self) -> bool:
-        """A call may open now."""
-        return self.is_usable and len(self.calls) + self._reserved < self._most and not self._waiting
-
     async def place(self) -> None:
         """Wait for a place; the caller opens its call in the same step of its task.
 
         Raises:
             RpcError: UNAVAILABLE, retryable: the connection ended while the call waited.
         """
-        while not self.has_place:
-            waiter = self.loop.create_future()
-            self._waiting.append(waiter)
-            try:
-                await waiter
-            except asyncio.CancelledError:
-                self._give_up(waiter)
-                raise
-            self._reserved -= 1
-            if not self.is_usable:
-                raise RpcError(
-                    StatusCode.UNAVAILABLE, self.reason or "draining", origin=Origin.TRANSPORT, retryable=True
-                )
+        if self.free > 0:
             return
+        waiter = self.loop.create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._reserved -= 1
+            else:
+                self._waiting.remove(waiter)
+            self._admit()
+            raise
+        self._reserved -= 1
+        if not self.is_usable:
+            text = self.reason or "the peer takes no new calls"
+            raise RpcError(StatusCode.UNAVAILABLE, text, origin=Origin.TRANSPORT, retryable=True)
 
     def open(
         self,
@@ -73,24 +75,30 @@ class ClientConnection(Transport):
         path: str,
         timeout_seconds: float | None,
         metadata: list[tuple[str, MetadataValue]] | None,
+        only: bytes | Encoded[Any] | None,
     ) -> None:
         """Start a call on a free place."""
+        self.free -= 1
+        self.calls.add(call)
         try:
-            self.engine.open(call, path, self._authority, self._secure, timeout_seconds, metadata)
+            self.engine.open(call, path, self._authority, self._secure, timeout_seconds, metadata, only)
         except ConnectionError as error:
             raise RpcError(StatusCode.UNAVAILABLE, str(error), origin=Origin.TRANSPORT, retryable=True) from error
-        self.calls.add(call)
 
     def release(self, call: ClientCall[Any, Any]) -> None:
         """A call ended."""
         self.calls.discard(call)
-        if self._waiting:
-            self._admit()
+        self._admit()
 
     def shut_down(self) -> None:
         """Take no new calls, and close when those there are have ended."""
         self._drain()
         self.engine.shut_down()
+
+    def forget(self) -> None:
+        """In a forked child: no call may start here."""
+        super().forget()
+        self.free, self._most = 0, 0
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is closed."""
@@ -118,22 +126,21 @@ class ClientConnection(Transport):
 
     def _drain(self) -> None:
         self.draining.set()
+        self.free = 0
         while self._waiting:
             self._wake()
 
     def _admit(self) -> None:
-        while self._waiting and len(self.calls) + self._reserved < self._most:
-            self._wake()
+        """Give free places to those who wait, first come first served."""
+        free = self._most - len(self.calls) - self._reserved
+        while free > 0 and self._waiting:
+            free -= self._wake()
+        self.free = 0 if self._waiting or self.draining.is_set() else max(0, free)
 
-    def _wake(self) -> None:
+    def _wake(self) -> int:
         waiter = self._waiting.popleft()
-        if not waiter.done():
-            self._reserved += 1
-            waiter.set_result(None)
-
-    def _give_up(self, waiter: asyncio.Future[None]) -> None:
-        if waiter.done() and not waiter.cancelled():
-            self._reserved -= 1
-            self._admit()
-        elif waiter in self._waiting:
-            self._waiting.remove(waiter)
+        if waiter.done():
+            return 0
+        self._reserved += 1
+        waiter.set_result(None)
+        return 1

@@ -43,7 +43,8 @@ class Connector:
         self._authority = authority
         self.loop = asyncio.get_running_loop()
         self._closed = False
-        self._current: ClientConnection | None = None
+        self.newest: ClientConnection | None = None
+        """The connection for new calls, if it still takes any."""
         self._attempt: asyncio.Task[None] | None = None
         self._failures = 0
         self._retry_at = 0.0
@@ -64,7 +65,7 @@ class Connector:
 
     def current(self) -> ClientConnection | None:
         """The connection for new calls, if there is one."""
-        connection = self._current
+        connection = self.newest
         return connection if connection is not None and connection.is_usable else None
 
     async def connection(self, *, wait_for_ready: bool) -> ClientConnection:
@@ -119,7 +120,7 @@ class Connector:
             self._note_failure(str(error))
         else:
             self._failures, self._retry_at = 0, 0.0
-            self._current = connection
+            self.newest = connection
 
     async def _connect(self) -> ClientConnection:
         connection = ClientConnection(self._limits, self.loop, self._authority, secure=False)

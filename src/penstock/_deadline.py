@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from penstock._timers import Expiring, Timers
+    from penstock.limits import CallOptions
 
 ValueT = TypeVar("ValueT")
 
@@ -22,41 +23,24 @@ INHERITED: ContextVar[float | None] = ContextVar("penstock deadline", default=No
 
 
 class Deadline:
-    """A point in time on the loop's clock, or none."""
+    """A point in time on the loop's clock. A call without one has `None` in its place."""
 
-    __slots__ = ("_loop", "_tick", "_timeout", "_timers", "_when")
+    __slots__ = ("_among", "_loop", "_timeout", "when")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float | None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
         self._loop = loop
         self._timeout = timeout
-        self._when = None if timeout is None else loop.time() + timeout
-        self._timers: Timers | None = None
-        self._tick = math.inf
-
-    @classmethod
-    def of_call(cls, loop: asyncio.AbstractEventLoop, timeout: float | None, *, inherit: bool) -> Deadline:
-        """For a call a client makes: its own timeout, or less if it is made inside a handler that has less left."""
-        if timeout is not None and not timeout >= 0:
-            msg = f"timeout is a number of seconds, 0 or more, not {timeout!r}"
-            raise UsageError(msg)
-        outer = INHERITED.get() if inherit else None
-        if outer is not None:
-            left = max(0.0, outer - loop.time())
-            timeout = left if timeout is None else min(timeout, left)
-        return cls(loop, None if timeout == math.inf else timeout)
-
-    @property
-    def when(self) -> float | None:
+        self._among: set[Expiring] | None = None
+        self.when = loop.time() + timeout
         """The loop's clock at the deadline."""
-        return self._when
 
-    def left(self) -> float | None:
-        """Seconds left, below 0 if it is over; `None` without a deadline."""
-        return None if self._when is None else self._when - self._loop.time()
+    def left(self) -> float:
+        """Seconds left, below 0 if it is over."""
+        return self.when - self._loop.time()
 
     def is_over(self) -> bool:
         """The time is up."""
-        return self._when is not None and self._loop.time() >= self._when
+        return self._loop.time() >= self.when
 
     def status(self) -> Status:
         """What a call that missed it ends with."""
@@ -69,7 +53,7 @@ class Deadline:
             DeadlineExceeded: It was not done by then, and is cancelled.
         """
         try:
-            async with asyncio.timeout_at(self._when):
+            async with asyncio.timeout_at(self.when):
                 return await waiting
         except TimeoutError as error:
             if isinstance(error, DeadlineExceeded) or not self.is_over():
@@ -79,12 +63,28 @@ class Deadline:
 
     def watch(self, timers: Timers, item: Expiring) -> None:
         """Have `item` told when it is over."""
-        if self._when is not None:
-            self._timers = timers
-            self._tick = timers.add(self._when, item)
+        self._among = timers.add(self.when, self._timeout, item)
 
     def unwatch(self, item: Expiring) -> None:
         """The call ended by itself."""
-        if self._timers is not None:
-            self._timers.remove(self._tick, item)
-            self._timers = None
+        if self._among is not None:
+            self._among.discard(item)
+
+
+def of_call(loop: asyncio.AbstractEventLoop, timeout: float | None, options: CallOptions | None) -> Deadline | None:
+    """For a call a client makes: its own timeout, or less if it is made inside a handler that has less left."""
+    outer = INHERITED.get() if options is None or options.inherit_deadline else None
+    if outer is not None:
+        left = max(0.0, outer - loop.time())
+        timeout = left if timeout is None else min(timeout, left)
+    if timeout is None:
+        return None
+    if not timeout >= 0:
+        msg = f"timeout is a number of seconds, 0 or more, not {timeout!r}"
+        raise UsageError(msg)
+    return None if timeout == math.inf else Deadline(loop, timeout)
+
+
+async def bounded(deadline: Deadline | None, waiting: Awaitable[ValueT]) -> ValueT:
+    """Await something, at most until the deadline, if there is one."""
+    return await waiting if deadline is None else await deadline.bound(waiting)

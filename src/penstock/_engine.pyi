@@ -1,17 +1,35 @@
 """The Rust engine: one HTTP/2 connection, and the paths taken once per message."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from typing import Any, Generic, Protocol, Self, TypeVar, final
+from types import GenericAlias
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar, final, type_check_only
 
-_Pairs = list[tuple[str, str | bytes]]
+from typing_extensions import disjoint_base
 
-SendT = TypeVar("SendT")
-ReceiveT = TypeVar("ReceiveT")
+_Pairs: TypeAlias = list[tuple[str, str | bytes]]
+
+__all__ = [
+    "DONE",
+    "IS_DEBUG_BUILD",
+    "VERSION",
+    "Codec",
+    "Connection",
+    "Encoded",
+    "ReadBuffer",
+    "StreamBase",
+    "broadcast",
+    "live_connections",
+]
+
+_SendT = TypeVar("_SendT")
+_ReceiveT = TypeVar("_ReceiveT")
 
 VERSION: str
 IS_DEBUG_BUILD: bool
 DONE: Coroutine[Any, Any, None]
+MANY: object
 
+@type_check_only
 class Owner(Protocol):
     """Hears what concerns a connection as a whole."""
 
@@ -28,7 +46,7 @@ class Owner(Protocol):
 class ReadBuffer:
     """What sockets are read into: one for all connections of a thread."""
 
-    def __new__(cls, size: int, /) -> Self: ...
+    def __new__(cls, size: int) -> Self: ...
     def view(self) -> memoryview: ...
 
 @final
@@ -44,49 +62,119 @@ class Codec:
     ) -> Self: ...
 
 @final
-class Encoded(Generic[SendT]):
+class Encoded(Generic[_SendT]):
     """A message encoded once. `len` is its size in bytes."""
 
-    def __new__(cls, payload: bytes, message_type: type[SendT], /) -> Encoded[SendT]: ...
+    def __new__(cls, payload: bytes, message_type: type[_SendT]) -> Encoded[_SendT]: ...
     def __len__(self) -> int: ...
     def __bytes__(self) -> bytes: ...
 
-class StreamBase(Generic[SendT, ReceiveT]):
+@disjoint_base
+class StreamBase(Generic[_SendT, _ReceiveT]):
     """The native half of a stream: it belongs to one call, and calls back the `_on_*` methods of its subclass."""
 
     def __new__(cls, codec: Codec, *args: Any, **kwargs: Any) -> Self: ...
-    def __aiter__(self) -> AsyncIterator[ReceiveT]: ...
-    def __anext__(self) -> Coroutine[Any, Any, ReceiveT]: ...
-    def receive(self) -> Coroutine[Any, Any, ReceiveT]: ...
+    def __class_getitem__(cls, key: Any) -> GenericAlias: ...
+    def __aiter__(self) -> AsyncIterator[_ReceiveT]: ...
+    def __anext__(self) -> Coroutine[Any, Any, _ReceiveT]:
+        """As `receive`, but the end is StopAsyncIteration: the loop ends normally only if all is well."""
+
+    def receive(self) -> Coroutine[Any, Any, _ReceiveT]:
+        """Receive the next message, in the order the peer sent them.
+
+        Waits until: a message is there, or the end. What is there is given at once, but about every millisecond
+        other tasks run first.
+        Cancelling: loses nothing; the message waits for the next receive.
+        Concurrency: one task at a time; any number may send meanwhile.
+
+        Raises:
+            EndOfStream: The peer sent its last message.
+            RpcError: The call ended otherwise, or a message could not be decoded (INTERNAL).
+            BusyError: Another task is receiving.
+            UsageError: The call is used outside of its block.
+
+        Source: gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message".
+        """
+
     def send(
-        self, message: SendT | Encoded[SendT], *, merge: Callable[[SendT, SendT], SendT] | None = None
-    ) -> Coroutine[Any, Any, None]: ...
-    def _encode(self, message: SendT | Encoded[SendT], /) -> bytes | Encoded[SendT]: ...
-    def _push(self, payload: bytes | Encoded[SendT], /) -> int: ...
-    def _mark_mergeable(self) -> None: ...
-    def _replace_newest(self, payload: bytes | Encoded[SendT], /) -> bool: ...
-    def _await_room(self) -> bool: ...
-    def _take(self) -> ReceiveT | None: ...
-    def _take_many(self, most: int, /) -> list[ReceiveT]: ...
+        self, message: _SendT | Encoded[_SendT], *, merge: Callable[[_SendT, _SendT], _SendT] | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Queue one message for the peer; await the result.
+
+        Waits until: less than `Limits.send_buffer_bytes` is queued on the stream, or the call is over. If there is
+        room the message is queued when this is called, not when it is awaited. About every millisecond other tasks run.
+        Cancelling: while it waits nothing was queued; otherwise the whole message was. The stream can be used on.
+        Concurrency: any task may send; messages of one task keep their order, and none is torn.
+        Does not promise: that the peer gets it. Only a final OK does.
+
+        Args:
+            message: Encoded, at most `Limits.max_send_message_bytes`; or what `penstock.encode` gave.
+            merge: `(unsent, new) -> both in one`. While the newest message was sent with `merge` and has not begun to
+                leave, the new one goes into it: the peer sets the pace, and nothing is delayed.
+
+        Raises:
+            RpcError: The call is over. RESOURCE_EXHAUSTED may also mean that this message is too large; then the call
+                goes on.
+            EndOfStream: The peer ended the call with OK.
+            ClosedError: `end_sending()` or `finish()` was called before.
+            UsageError: The message has another type, or the call is used outside of its block.
+
+        Source: gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message"; RFC 9113 section 5.2, flow control.
+        """
+
+    def _encode(self, message: _SendT | Encoded[_SendT]) -> bytes | Encoded[_SendT]: ...
+    def _push(self, payload: bytes | Encoded[_SendT]) -> int:
+        """Queue what `_encode` gave. 0: queued, 1: no room, 2: the sending side is closed."""
+
+    def _mark_mergeable(self) -> None:
+        """The message pushed last was sent with `merge`."""
+
+    def _replace_newest(self, payload: bytes | Encoded[_SendT]) -> bool:
+        """False: the newest message has begun to leave, or was not sent with `merge`."""
+
+    def _await_room(self) -> bool:
+        """True: `_on_writable` will be called. False: there is no need to wait."""
+
+    def _take(self) -> _ReceiveT | None:
+        """The next message, or `None`: nothing is there (`_is_last`: and nothing will be)."""
+
+    def _take_many(self, most: int) -> list[_ReceiveT]: ...
+    def _take_only(self) -> _ReceiveT | None: ...
+    def _reply(self, message: _SendT, trailers: _Pairs | None, /) -> bool: ...
     @property
     def _is_last(self) -> bool: ...
-    def _await_message(self) -> bool: ...
+    def _await_message(self) -> bool:
+        """True: there is no need to wait. False: `_on_readable` will be called."""
+
     @property
     def _receiving(self) -> bool: ...
     @_receiving.setter
     def _receiving(self, receiving: bool) -> None: ...
-    def _half_close(self) -> None: ...
-    def _respond(self, metadata: _Pairs | None, /) -> bool: ...
+    def _half_close(self) -> None:
+        """Client: after what is queued."""
+
+    def _respond(self, pairs: _Pairs | None) -> bool:
+        """Server: send initial metadata. False: it was sent before."""
+
     def _finish(
         self, code: int, message: str, details: bytes | None, trailers: _Pairs | None, discard: bool, /
-    ) -> None: ...
-    def _reset(self, reason: int, /) -> None: ...
+    ) -> None:
+        """Server: end the call with a status, after what is queued or (`discard`) without it."""
+
+    def _reset(self, reason: int) -> None:
+        """End the call here, and towards the peer with RST_STREAM."""
+
     @property
-    def _id(self) -> int: ...
+    def _id(self) -> int:
+        """HTTP/2 stream id; 0 before the call is on the wire."""
+
     @property
-    def _queued_bytes(self) -> int: ...
+    def _queued_bytes(self) -> int:
+        """Waiting to be sent."""
+
     @property
-    def _held_bytes(self) -> int: ...
+    def _held_bytes(self) -> int:
+        """Received, and not taken."""
 
 @final
 class Connection:
@@ -106,14 +194,30 @@ class Connection:
     ) -> Self: ...
     def attach(
         self, call_soon: Callable[..., object], write: Callable[[bytes | memoryview], None], owner: Owner
-    ) -> None: ...
-    def detach(self) -> None: ...
-    def get_buffer(self, size_hint: int, /) -> memoryview: ...
-    def buffer_updated(self, length: int, /) -> None: ...
-    def end_of_input(self) -> None: ...
-    def flush(self) -> None: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
+    ) -> None:
+        """Tie it to a socket and a loop; what it has to say first is written at once."""
+
+    def detach(self) -> None:
+        """The socket is gone: nothing is written or told any more."""
+
+    def get_buffer(self, _size_hint: int) -> memoryview:
+        """Where the next bytes of the socket go."""
+
+    def buffer_updated(self, length: int) -> None:
+        """So many bytes came; tells owner and streams what is in them."""
+
+    def end_of_input(self) -> None:
+        """No bytes will come any more: calls that are open end with UNAVAILABLE."""
+
+    def flush(self) -> None:
+        """Write all that is ready, unless paused."""
+
+    def pause(self) -> None:
+        """The socket takes no more for now."""
+
+    def resume(self) -> None:
+        """It does again."""
+
     def open(
         self,
         stream: StreamBase[Any, Any],
@@ -122,23 +226,38 @@ class Connection:
         secure: bool,
         timeout_seconds: float | None,
         metadata: _Pairs | None,
+        only: bytes | Encoded[Any] | None,
         /,
     ) -> None:
         """Start a call. Raises ConnectionError if the connection takes no more, UsageError for bad metadata."""
 
-    def adopt(self, stream: StreamBase[Any, Any], stream_id: int, /) -> None: ...
-    def shut_down(self) -> None: ...
-    def abort(self, message: str, /) -> None: ...
-    @property
-    def open_calls(self) -> int: ...
-    @property
-    def max_calls(self) -> int: ...
-    @property
-    def unread(self) -> int: ...
-    @property
-    def frames_received(self) -> int: ...
+    def adopt(self, stream: StreamBase[Any, Any], id: int) -> None:  # noqa: A002 - the engine's name for it
+        """Server: give the call that `_on_opened` told of its stream, before that returns."""
 
-def broadcast(
-    streams: Iterable[StreamBase[SendT, Any]], encoded: Encoded[SendT], /
-) -> list[StreamBase[SendT, Any]]: ...
-def live_connections() -> int: ...
+    def shut_down(self) -> None:
+        """Take no new calls, say GOAWAY, and close after the last call."""
+
+    def abort(self, message: str) -> None:
+        """End every call with UNAVAILABLE, and the connection."""
+
+    @property
+    def open_calls(self) -> int:
+        """Calls that are not over."""
+
+    @property
+    def max_calls(self) -> int:
+        """What the peer takes at once (MAX_CONCURRENT_STREAMS)."""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that were given and not read yet: the peer does not take the answers to what it sent before."""
+
+    @property
+    def frames_received(self) -> int:
+        """Frames of the peer, from the beginning."""
+
+def broadcast(streams: Iterable[StreamBase[_SendT, Any]], encoded: Encoded[_SendT]) -> list[StreamBase[_SendT, Any]]:
+    """Queue on each stream that has room; returns the others."""
+
+def live_connections() -> int:
+    """Connections whose memory is held, in the whole process."""

@@ -35,32 +35,34 @@ class Route:
     codec: _engine.Codec
     kind: Kind
     handler: Callable[..., Any]
+    is_coroutine_function: bool
 
     async def run(self, call: ServerStream[Any, Any]) -> None:
         """Serve one call, in its own task. Every exception becomes a status, but cancellation goes on."""
-        INHERITED.set(call._deadline.when)
+        if call._deadline is not None:
+            INHERITED.set(call._deadline.when)
         try:
             if self.kind.one_reply:
-                await self._run_one_reply(call)
+                await call._finish_with_reply(await self._one_reply(call))
             else:
-                await self._run_many_replies(call)
-            call._finish_ok()
+                await self._many_replies(call)
+                call._finish_ok()
         except asyncio.CancelledError:
             call._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"))
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its call, not the server
             self._end_with(call, error)
 
-    async def _run_one_reply(self, call: ServerStream[Any, Any]) -> None:
+    async def _one_reply(self, call: ServerStream[Any, Any]) -> Any:
         if self.kind.one_request:
             result = self.handler(await call._receive_only(), call)
         else:
             result = self.handler(call)
-        if not isinstance(result, Awaitable):
+        if not self.is_coroutine_function and not isinstance(result, Awaitable):
             raise TypeError(_wrong_result(self.handler, result))
-        await call._send_only(await result)
+        return await result
 
-    async def _run_many_replies(self, call: ServerStream[Any, Any]) -> None:
+    async def _many_replies(self, call: ServerStream[Any, Any]) -> None:
         if self.kind.one_request:
             result = self.handler(await call._receive_only(), call)
         else:
@@ -128,13 +130,17 @@ def routes(services: Iterable[Service], limits: Limits) -> dict[str, Route]:
             if method.path in table:
                 msg = f"{method.path} is served twice"
                 raise UsageError(msg)
-            table[method.path] = Route(server_codec(method, limits), method.kind, handler)
+            table[method.path] = _route(server_codec(method, limits), method.kind, handler)
     return table
 
 
 def fallback_route(handler: Callable[..., Any], limits: Limits) -> Route:
     """The route of calls no method fits: a many → many handler of bytes."""
-    return Route(server_codec(raw_method("*"), limits), Kind.BOTH_STREAM, handler)
+    return _route(server_codec(raw_method("*"), limits), Kind.BOTH_STREAM, handler)
+
+
+def _route(codec: _engine.Codec, kind: Kind, handler: Callable[..., Any]) -> Route:
+    return Route(codec, kind, handler, inspect.iscoroutinefunction(handler))
 
 
 def _check_form(service: Service, name: str, method: Method[Any, Any], handler: Callable[..., Any]) -> None:

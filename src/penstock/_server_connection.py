@@ -11,6 +11,7 @@ from penstock.server_calls import ServerStream
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
+    from penstock._timers import Expiring
     from penstock.metadata import MetadataValue
     from penstock.server import Server
 
@@ -24,7 +25,7 @@ class ServerConnection(Transport):
         super().__init__(server.limits, loop, client=False)
         self._server = server
         self._established = False
-        self._tick = 0.0
+        self._among: set[Expiring] = set()
         self.draining = server.draining
         """Set when handlers should finish."""
         self.calls: set[ServerStream[Any, Any]] = set()
@@ -33,13 +34,14 @@ class ServerConnection(Transport):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
         super().connection_made(transport)
-        self._tick = self._server.timers.add(self.loop.time() + self._server.limits.handshake_timeout_seconds, self)
+        left = self._server.limits.handshake_timeout_seconds
+        self._among = self._server.timers.add(self.loop.time() + left, left, self)
         self._server.connections.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is closed."""
         super().connection_lost(error)
-        self._server.timers.remove(self._tick, self)
+        self._among.discard(self)
         self._server.connections.discard(self)
 
     def shut_down(self) -> None:
@@ -59,7 +61,7 @@ class ServerConnection(Transport):
 
     def _on_settings(self) -> None:
         self._established = True
-        self._server.timers.remove(self._tick, self)
+        self._among.discard(self)
 
     def _on_closed(self, message: str, clean: bool, foreign: bool) -> None:
         if foreign:
@@ -84,7 +86,8 @@ class ServerConnection(Transport):
         if timeout_seconds is not None and timeout_seconds <= 0:
             call._on_expired()
             return
-        call._deadline.watch(self._server.timers, call)
+        if call._deadline is not None:
+            call._deadline.watch(self._server.timers, call)
         self.calls.add(call)
         call._task = task = self.loop.create_task(route.run(call), name=path)
         # Not a `finally` in the task: a task cancelled before its first step never runs one.

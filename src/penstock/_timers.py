@@ -14,12 +14,20 @@ class Expiring(Protocol):
     def _on_expired(self) -> None: ...
 
 
+FINEST, COARSEST = -12, -5
+"""Grains of time, as powers of two: from 1/4096 s to 1/32 s."""
+
+PARTS = 6
+"""A grain is at most 2**-6 = 1/64 of the time left."""
+
+
 class Timers:
     """The deadlines of one loop.
 
     A loop timer for each call costs a heap operation and an object that outlives the call. Here deadlines are rounded
     up to shared ticks: adding and removing is one set operation, and the loop sees one timer, for the next tick. A
-    deadline is late by at most 1/64 of what it had left when it was added, and never by more than 50 ms.
+    deadline is late by at most 1/64 of what it had left when it was added (1/4096 s if that is less), and never by
+    more than 1/32 s.
     """
 
     __slots__ = ("_handle", "_loop", "_next", "_order", "_ticks")
@@ -31,25 +39,23 @@ class Timers:
         self._handle: asyncio.TimerHandle | None = None
         self._next = math.inf
 
-    def add(self, when: float, item: Expiring) -> float:
-        """Expire `item` at `when` (the loop's clock). Returns what `remove` wants."""
-        grain = _grain(when - self._loop.time())
+    def add(self, when: float, left: float, item: Expiring) -> set[Expiring]:
+        """Expire `item` at `when` (the loop's clock), which is `left` seconds from now.
+
+        Returns:
+            The set that holds it: discard it from there when it has ended. Harmless after it expired.
+        """
+        exponent = math.frexp(left)[1] - 1 - PARTS
+        grain = math.ldexp(1.0, min(COARSEST, max(FINEST, exponent)))
         tick = math.ceil(when / grain) * grain
         waiting = self._ticks.get(tick)
         if waiting is None:
-            self._ticks[tick] = {item}
+            waiting = self._ticks[tick] = set()
             heapq.heappush(self._order, tick)
             if tick < self._next:
                 self._arm(tick)
-        else:
-            waiting.add(item)
-        return tick
-
-    def remove(self, tick: float, item: Expiring) -> None:
-        """Forget `item`. Harmless after it expired."""
-        waiting = self._ticks.get(tick)
-        if waiting is not None:
-            waiting.discard(item)
+        waiting.add(item)
+        return waiting
 
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._ticks.values())
@@ -70,8 +76,3 @@ class Timers:
             self._arm(self._order[0])
         for item in expired:
             item._on_expired()
-
-
-def _grain(left: float) -> float:
-    """A power of two, in seconds: at most 1/64 of the time left, from 1/4096 s to 1/32 s."""
-    return 2.0 ** min(-5, max(-12, math.floor(math.log2(left / 64)))) if left > 0 else 2.0**-12

@@ -26,7 +26,7 @@ _thread = threading.local()
 def _silence_after_fork() -> None:
     # The child has the parent's sockets: one byte from it, and the parent's connection is garbage.
     for transport in list(_live):
-        transport.engine.detach()
+        transport.forget()
     _live.clear()
 
 
@@ -119,6 +119,11 @@ class Transport(asyncio.BufferedProtocol):
         self.engine.abort(reason)
         if self._transport is not None:
             self._transport.abort()
+
+    def forget(self) -> None:
+        """In a forked child: never touch the socket, nor the loop, again."""
+        self.engine.detach()
+        self._transport = None
 
     # What the engine tells.
 

@@ -56,6 +56,7 @@ class Channel:
         self._authority = authority or self._address.authority
         self._limits = limits or Limits()
         self._codecs: dict[Method[Any, Any], _engine.Codec] = {}
+        self._raw_codec = client_codec(raw_method("*"), self._limits)
         self._connector: Connector | None = None
         self._timers_made: Timers | None = None
         self._process = os.getpid()
@@ -101,25 +102,61 @@ class Channel:
                     call.cancel()
             await self._connector.close()
 
-    # Calls. Generated clients call these.
+    # Calls. Generated clients call these; the options are those of `stream`.
 
-    def call_unary(self, method: Method[RequestT, ReplyT], request: RequestT, **options: Any) -> UnaryCall[ReplyT]:
-        """One → one. Options: see `stream`."""
-        return UnaryCall(self._codec(method), self, method.path, request, **_complete(options))
+    def call_unary(
+        self,
+        method: Method[RequestT, ReplyT],
+        request: RequestT,
+        *,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        wait_for_ready: bool = False,
+        options: CallOptions | None = None,
+    ) -> UnaryCall[ReplyT]:
+        """One → one."""
+        codec = self._codecs.get(method) or self._codec(method)
+        return UnaryCall(codec, request, self, method.path, timeout, metadata, wait_for_ready, options)
 
     def call_server_stream(
-        self, method: Method[RequestT, ReplyT], request: RequestT, **options: Any
+        self,
+        method: Method[RequestT, ReplyT],
+        request: RequestT,
+        *,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        wait_for_ready: bool = False,
+        options: CallOptions | None = None,
     ) -> ServerStreamCall[ReplyT]:
         """One → many."""
-        return ServerStreamCall(self._codec(method), self, method.path, request, **_complete(options))
+        codec = self._codec(method)
+        return ServerStreamCall(codec, request, self, method.path, timeout, metadata, wait_for_ready, options)
 
-    def call_client_stream(self, method: Method[RequestT, ReplyT], **options: Any) -> ClientStreamCall[RequestT, ReplyT]:
+    def call_client_stream(
+        self,
+        method: Method[RequestT, ReplyT],
+        *,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        wait_for_ready: bool = False,
+        options: CallOptions | None = None,
+    ) -> ClientStreamCall[RequestT, ReplyT]:
         """Many → one."""
-        return ClientStreamCall(self._codec(method), self, method.path, **_complete(options))
+        codec = self._codec(method)
+        return ClientStreamCall(codec, self, method.path, timeout, metadata, wait_for_ready, options)
 
-    def call_both_stream(self, method: Method[RequestT, ReplyT], **options: Any) -> BothStreamCall[RequestT, ReplyT]:
+    def call_both_stream(
+        self,
+        method: Method[RequestT, ReplyT],
+        *,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        wait_for_ready: bool = False,
+        options: CallOptions | None = None,
+    ) -> BothStreamCall[RequestT, ReplyT]:
         """Many → many."""
-        return BothStreamCall(self._codec(method), self, method.path, **_complete(options))
+        codec = self._codec(method)
+        return BothStreamCall(codec, self, method.path, timeout, metadata, wait_for_ready, options)
 
     def stream(
         self,
@@ -139,9 +176,7 @@ class Channel:
             wait_for_ready: While the server cannot be reached, wait (within `timeout`) rather than fail.
             options: What is rarely needed.
         """
-        return self.call_both_stream(
-            raw_method(path), timeout=timeout, metadata=metadata, wait_for_ready=wait_for_ready, options=options
-        )
+        return BothStreamCall(self._raw_codec, self, path, timeout, metadata, wait_for_ready, options)
 
     # For the calls.
 
@@ -156,11 +191,6 @@ class Channel:
         if codec is None:
             codec = self._codecs[method] = client_codec(method, self._limits)
         return codec
-
-    def _ready_connection(self) -> ClientConnection | None:
-        connector = self._connector
-        connection = None if connector is None else connector.current()
-        return connection if connection is not None and connection.has_place and self._process == os.getpid() else None
 
     async def _connection(self, *, wait_for_ready: bool) -> ClientConnection:
         """A connection on which the caller has a place, if it opens its call before it awaits anything."""
@@ -189,7 +219,3 @@ class Channel:
             raise UsageError(msg)
         return self._connector
 
-
-def _complete(options: dict[str, Any]) -> dict[str, Any]:
-    """The four options of a call, whichever were given."""
-    return {"timeout": None, "metadata": None, "wait_for_ready": False, "options": None, **options}

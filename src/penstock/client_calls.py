@@ -6,7 +6,8 @@ import asyncio
 import warnings
 from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
 
-from penstock._deadline import Deadline
+from penstock._deadline import bounded, of_call
+from penstock._engine import MANY
 from penstock.errors import Origin, RpcError, UnfinishedCall, UsageError
 from penstock.metadata import Metadata, to_wire
 from penstock.status import Status, StatusCode
@@ -48,18 +49,18 @@ class ClientCall(Stream[RequestT, ReplyT]):
         codec: _engine.Codec,
         channel: Channel,
         path: str,
-        *,
         timeout: float | None,  # noqa: ASYNC109 - a deadline of the protocol, not of one await
         metadata: MetadataLike | None,
         wait_for_ready: bool,
         options: CallOptions | None,
     ) -> None:
-        super().__init__(codec, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        super().__init__(codec, loop)
         self._channel = channel
         self._path = path
         self._metadata = metadata
         self._wait_for_ready = wait_for_ready
-        self._deadline = Deadline.of_call(self._loop, timeout, inherit=options is None or options.inherit_deadline)
+        self._deadline = of_call(loop, timeout, options)
         self._connection: ClientConnection | None = None
         self._started = False
         self._initial: Metadata | None = None
@@ -75,7 +76,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
     @property
     def trailing_metadata(self) -> Metadata | None:
         """What the server sent with its status; `None` before the end."""
-        return self._trailers
+        return None if self._status is None else Metadata(self._trailers)
 
     async def initial_metadata(self) -> Metadata:
         """What the server sent before its first message; empty if it sent only a status.
@@ -99,8 +100,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
     # Starting.
 
-    async def _start(self) -> None:
-        """Put the call on a connection.
+    async def _start(self, only: bytes | _engine.Encoded[RequestT] | None = None) -> None:
+        """Put the call on a connection, with its one message if it has one.
 
         Waits until: there is a connection with a free place.
         """
@@ -108,47 +109,49 @@ class ClientCall(Stream[RequestT, ReplyT]):
             msg = "a call is used once; make another one"
             raise UsageError(msg)
         self._started = True
-        connection = self._channel._ready_connection()
-        if connection is None:
-            try:
-                connection = await self._deadline.bound(self._channel._connection(wait_for_ready=self._wait_for_ready))
-            except RpcError as error:
-                self._conclude(error.status, error.origin, retryable=True)
-                raise self._fresh_error() from error
-        if self._status is not None:  # cancelled by another task while this one waited
-            raise self._fresh_error()
-        left = self._deadline.left()
-        if left is not None and left <= 0:
-            self._conclude(self._deadline.status(), Origin.LOCAL)
-            raise self._fresh_error()
-        connection.open(self, self._path, left, to_wire(self._metadata))
+        connector = self._channel._connector
+        connection = None if connector is None else connector.newest
+        if connection is None or connection.free <= 0:
+            connection = await self._await_connection()
+        deadline, left = self._deadline, None
+        if deadline is not None:
+            left = deadline.left()
+            if left <= 0:
+                self._conclude(deadline.status(), Origin.LOCAL)
+                raise self._fresh_error()
+            deadline.watch(self._channel._timers, self)
         self._connection = connection
-        self._deadline.watch(self._channel._timers, self)
+        connection.open(self, self._path, left, self._metadata and to_wire(self._metadata), only)
 
-    async def _send_only(self, payload: bytes | _engine.Encoded[RequestT]) -> None:
-        await self._send_waiting(payload)
-        self._ended_sending = True
-        self._half_close()
+    async def _await_connection(self) -> ClientConnection:
+        waiting = self._channel._connection(wait_for_ready=self._wait_for_ready)
+        try:
+            connection = await bounded(self._deadline, waiting)
+        except RpcError as error:
+            self._conclude(error.status, error.origin, retryable=error.retryable)
+            raise self._fresh_error() from error
+        if self._error is not None:  # cancelled by another task while this one waited
+            raise self._fresh_error()
+        return connection
 
     async def _receive_only(self) -> ReplyT:
         """The one reply, once the call ended with OK. Source: wire rule of gRPC for a single message."""
-        reply = None
-        while not (self._is_last and self._status is not None):
-            message = self._try_take()
-            if message is None:
-                if not self._is_last:
-                    await self._message()
-                elif self._status is None:
-                    raise self._lost()
-            elif reply is None:
-                reply = message
-            else:
-                self._close(Status(StatusCode.UNIMPLEMENTED, "the server sent more than the one reply of this method"))
+        while True:
+            try:
+                reply = self._take_only()
+            except Exception as error:  # noqa: BLE001 - whatever a codec raises
+                raise self._undecodable(error) from error
+            if self._is_last:
+                break
+            await self._message()
         if self._error is not None:
             raise self._fresh_error()
-        if reply is None:
-            self._status = Status(StatusCode.UNIMPLEMENTED, "the server ended the call without a reply")
-            raise RpcError(self._status.code, self._status.message)
+        if reply is None or reply is MANY:
+            count = "no" if reply is None else "more than one"
+            status = Status(StatusCode.UNIMPLEMENTED, f"the server sent {count} reply; this method has one")
+            self._close(status)
+            self._status = status
+            raise RpcError(status.code, status.message)
         return reply
 
     # The end.
@@ -158,7 +161,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
         self._wake_initial()
 
     def _on_expired(self) -> None:
-        self._close(self._deadline.status())
+        if self._deadline is not None:
+            self._close(self._deadline.status())
 
     def _close(self, status: Status) -> None:
         if self._status is None:
@@ -166,8 +170,10 @@ class ClientCall(Stream[RequestT, ReplyT]):
             self._conclude(status, Origin.LOCAL)
 
     def _on_concluded(self) -> None:
-        self._deadline.unwatch(self)
-        self._wake_initial()
+        if self._deadline is not None:
+            self._deadline.unwatch(self)
+        if self._initial_waiter is not None:
+            self._wake_initial()
         if self._connection is not None:
             self._connection.release(self)
 
@@ -175,13 +181,11 @@ class ClientCall(Stream[RequestT, ReplyT]):
         if self._initial_waiter is not None and not self._initial_waiter.done():
             self._initial_waiter.set_result(None)
 
-    def _conclude(
-        self, status: Status, origin: Origin, trailers: Metadata | None = None, *, retryable: bool = False
-    ) -> None:
+    def _judge(self, status: Status) -> Status:
         # The peer may tell of the deadline first, each in its own way; to the caller it is one thing.
-        if status.code == StatusCode.CANCELLED and origin is not Origin.LOCAL and self._deadline.is_over():
-            status = self._deadline.status()
-        super()._conclude(status, origin, trailers, retryable=retryable)
+        if status.code == StatusCode.CANCELLED and self._deadline is not None and self._deadline.is_over():
+            return self._deadline.status()
+        return status
 
     def _why_last(self, iterating: bool) -> Exception:
         return self._lost() if self._status is None else super()._why_last(iterating)
@@ -199,8 +203,8 @@ class UnaryCall(ClientCall[Any, ReplyT]):
 
     __slots__ = ("_request",)
 
-    def __init__(self, codec: _engine.Codec, channel: Channel, path: str, request: Any, **options: Any) -> None:
-        super().__init__(codec, channel, path, **options)
+    def __init__(self, codec: _engine.Codec, request: Any, *call: Any) -> None:
+        super().__init__(codec, *call)
         self._request = self._encode(request)
 
     def __await__(self) -> Generator[Any, None, ReplyT]:
@@ -208,12 +212,8 @@ class UnaryCall(ClientCall[Any, ReplyT]):
 
     async def _run(self) -> ReplyT:
         try:
-            await self._start()
-            if self._push(self._request) == 0:
-                self._ended_sending = True
-                self._half_close()
-            else:
-                await self._send_only(self._request)
+            await self._start(self._request)
+            self._ended_sending = True
             return await self._receive_only()
         finally:
             if self._status is None:
@@ -225,13 +225,13 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
 
     __slots__ = ("_entered",)
 
-    def __init__(self, codec: _engine.Codec, channel: Channel, path: str, **options: Any) -> None:
-        super().__init__(codec, channel, path, **options)
+    def __init__(self, codec: _engine.Codec, *call: Any) -> None:
+        super().__init__(codec, *call)
         self._entered = False
 
     async def __aenter__(self) -> Self:
         try:
-            await self._start()
+            await self._start(self._only())
         except BaseException:
             self.cancel()
             raise
@@ -257,6 +257,10 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
             self._ended_sending = True
             self._half_close()
 
+    def _only(self) -> bytes | _engine.Encoded[RequestT] | None:
+        """The request, for calls that have one."""
+        return None
+
     def _warn_unfinished(self) -> None:
         """Leaving early is how a reader says that it has enough; only uploads have something to lose."""
 
@@ -275,14 +279,13 @@ class ServerStreamCall(StreamCall[Never, ReplyT]):
 
     __slots__ = ("_request",)
 
-    def __init__(self, codec: _engine.Codec, channel: Channel, path: str, request: Any, **options: Any) -> None:
-        super().__init__(codec, channel, path, **options)
+    def __init__(self, codec: _engine.Codec, request: Any, *call: Any) -> None:
+        super().__init__(codec, *call)
         self._request = self._encode(request)
 
-    async def __aenter__(self) -> Self:
-        await super().__aenter__()
-        await self._send_only(self._request)
-        return self
+    def _only(self) -> bytes | _engine.Encoded[Never]:
+        self._ended_sending = True
+        return self._request
 
 
 class ClientStreamCall(StreamCall[RequestT, ReplyT]):

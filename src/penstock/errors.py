@@ -83,7 +83,8 @@ class RpcError(Error):  # noqa: N818 - the name gRPC uses everywhere
     def __new__(cls, code: StatusCode, *_args: Any, **_kwargs: Any) -> Self:
         """Choose the class of the code."""
         chosen = RpcError._classes.get(code, cls) if cls is RpcError else cls
-        return super().__new__(chosen)  # type: ignore[return-value]  # a subclass of RpcError, which is cls here
+        # Past RpcError in the class that was chosen: TimeoutError and ConnectionError have a __new__ of their own.
+        return super(RpcError, chosen).__new__(chosen)
 
     def __init__(
         self,
@@ -99,6 +100,7 @@ class RpcError(Error):  # noqa: N818 - the name gRPC uses everywhere
             msg = "an RpcError cannot carry OK; return from the handler instead"
             raise UsageError(msg)
         super().__init__(code, message)
+        self.args = (code, message)
         self.code = StatusCode(code)
         self.message = message
         self.details = tuple(details)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from penstock._deadline import Deadline
 from penstock._details import pack
+from penstock._engine import MANY
 from penstock.errors import Origin, RpcError, UsageError
 from penstock.metadata import Metadata, to_wire
 from penstock.status import Status, StatusCode
-from penstock.stream import NO_ROOM, Stream
+from penstock.stream import Stream
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,7 +25,7 @@ RequestT = TypeVar("RequestT")
 ReplyT = TypeVar("ReplyT")
 
 
-class ServerStream(Stream[ReplyT, RequestT]):
+class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
     """One call, in its handler.
 
     When the client cancels, leaves, or misses the deadline, a `receive` or `send` that waits raises the outcome; then
@@ -34,7 +35,6 @@ class ServerStream(Stream[ReplyT, RequestT]):
     __slots__ = (
         "_connection",
         "_deadline",
-        "_initial_sent",
         "_metadata",
         "_request_pairs",
         "_task",
@@ -61,9 +61,8 @@ class ServerStream(Stream[ReplyT, RequestT]):
         self._request_pairs = pairs
         self._metadata: Metadata | None = None
         self._trailing: Metadata | None = None
-        self._initial_sent = False
         self._task: asyncio.Task[None] | None = None
-        self._deadline = Deadline(connection.loop, timeout_seconds)
+        self._deadline = None if timeout_seconds is None else Deadline(connection.loop, timeout_seconds)
 
     # What a handler uses.
 
@@ -82,8 +81,7 @@ class ServerStream(Stream[ReplyT, RequestT]):
     @property
     def time_remaining(self) -> float | None:
         """Seconds until the client's deadline, at least 0; `None` if it set none."""
-        left = self._deadline.left()
-        return None if left is None else max(0.0, left)
+        return None if self._deadline is None else max(0.0, self._deadline.left())
 
     @property
     def draining(self) -> asyncio.Event:
@@ -113,30 +111,30 @@ class ServerStream(Stream[ReplyT, RequestT]):
 
     async def _receive_only(self) -> RequestT:
         """The one request, once the client half-closed."""
-        request = None
         while True:
-            message = self._try_take()
-            if message is None:
-                if self._is_last:
-                    break
-                await self._message()
-            elif request is None:
-                request = message
-            else:
-                raise RpcError(StatusCode.UNIMPLEMENTED, "the client sent more than the one request of this method")
+            try:
+                request = self._take_only()
+            except Exception as error:  # noqa: BLE001 - whatever a codec raises
+                raise self._undecodable(error) from error
+            if request is MANY:
+                raise RpcError(StatusCode.UNIMPLEMENTED, "the client sent more than one request; this method has one")
+            if self._is_last:
+                break
+            await self._message()
         if self._error is not None:
             raise self._fresh_error()
         if request is None:
-            raise RpcError(StatusCode.UNIMPLEMENTED, "the client sent no request")
+            raise RpcError(StatusCode.UNIMPLEMENTED, "the client sent no request; this method has one")
         return request
 
-    async def _send_only(self, reply: ReplyT) -> None:
-        payload = self._encode(reply)
-        if self._push(payload) == NO_ROOM:
-            await self._send_waiting(payload)
+    async def _finish_with_reply(self, reply: ReplyT) -> None:
+        """Send the one reply, and OK behind it."""
+        if not self._reply(reply, self._trailing and to_wire(self._trailing)):
+            await self.send(reply)
+            self._finish_ok()
 
     def _finish_ok(self) -> None:
-        self._finish(0, "", None, to_wire(self._trailing), False)
+        self._finish(0, "", None, self._trailing and to_wire(self._trailing), False)
 
     def _finish_with(self, status: Status, metadata: MetadataLike | None = None) -> None:
         """End with a status after what is queued."""
@@ -155,10 +153,12 @@ class ServerStream(Stream[ReplyT, RequestT]):
             self._conclude(status, Origin.LOCAL)
 
     def _on_expired(self) -> None:
-        self._close(self._deadline.status())
+        if self._deadline is not None:
+            self._close(self._deadline.status())
 
     def _on_concluded(self) -> None:
-        self._deadline.unwatch(self)
+        if self._deadline is not None:
+            self._deadline.unwatch(self)
         if self._task is None:
             return
         if self._task.done():

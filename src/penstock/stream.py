@@ -30,6 +30,8 @@ ReceiveT = TypeVar("ReceiveT")
 QUEUED, NO_ROOM, CLOSED = 0, 1, 2
 """What `_push` answers."""
 
+OK = Status(StatusCode.OK)
+
 CANCEL = 8
 """HTTP/2 error code. Source: RFC 9113 section 7."""
 
@@ -57,7 +59,7 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         self._loop = loop
         self._status: Status | None = None
         self._error: RpcError | None = None
-        self._trailers: Metadata | None = None
+        self._trailers: list[tuple[str, MetadataValue]] | None = None
         self._ended_sending = False
         self._merged: SendT | None = None
         self._receive_waiter: asyncio.Future[None] | None = None
@@ -259,34 +261,47 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         origin: str,
         unprocessed: bool,
     ) -> None:
-        metadata = Metadata(trailers)
-        details = metadata.get(DETAILS_KEY)
+        if code == 0:
+            self._conclude(Status(StatusCode.OK, message) if message else OK, Origin.REMOTE, trailers)
+            return
+        details = Metadata(trailers).get(DETAILS_KEY)
         status = Status(StatusCode(code), message, unpack(details) if isinstance(details, bytes) else ())
-        self._conclude(status, Origin(origin), metadata, retryable=unprocessed)
+        self._conclude(self._judge(status), Origin(origin), trailers, retryable=unprocessed)
 
     # The end.
 
+    def _judge(self, status: Status) -> Status:
+        """What the peer says, as this side sees it."""
+        return status
+
     def _conclude(
-        self, status: Status, origin: Origin, trailers: Metadata | None = None, *, retryable: bool = False
+        self,
+        status: Status,
+        origin: Origin,
+        trailers: list[tuple[str, MetadataValue]] | None = None,
+        *,
+        retryable: bool = False,
     ) -> None:
         """Every way to end comes here, once."""
         if self._status is not None:
             return
         self._status = status
-        self._trailers = trailers if trailers is not None else Metadata()
+        self._trailers = trailers
         self._merged = None
         if status.code != StatusCode.OK:
             self._error = RpcError(
                 status.code,
                 status.message,
                 details=status.details,
-                metadata=self._trailers,
+                metadata=trailers,
                 origin=origin,
                 retryable=retryable,
             )
             self._error._outcome_of_call = True
-        self._on_readable()
-        self._on_writable()
+        if self._receive_waiter is not None:
+            self._on_readable()
+        if self._send_waiters:
+            self._on_writable()
         self._on_concluded()
 
     def _on_concluded(self) -> None:

@@ -93,7 +93,7 @@ fn give_back(mut bytes: Vec<u8>) {
 }
 
 /// What a transport's `write` takes.
-pub(crate) fn output<'py>(py: Python<'py>, bytes: Vec<u8>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn output(py: Python<'_>, bytes: Vec<u8>) -> PyResult<Bound<'_, PyAny>> {
     if bytes.len() <= COPIED_BYTES {
         let copy = PyBytes::new(py, &bytes);
         give_back(bytes);
@@ -132,9 +132,8 @@ unsafe fn fill<T>(
 ) -> PyResult<()> {
     let length = isize::try_from(length).map_err(|_| PyBufferError::new_err("too long"))?;
     // SAFETY: promised by the caller.
-    let result = unsafe {
-        ffi::PyBuffer_FillInfo(view, owner.as_ptr(), start.cast(), length, c_int::from(read_only), flags)
-    };
+    let result =
+        unsafe { ffi::PyBuffer_FillInfo(view, owner.as_ptr(), start.cast(), length, c_int::from(read_only), flags) };
     if result < 0 { Err(PyErr::fetch(owner.py())) } else { Ok(()) }
 }
 

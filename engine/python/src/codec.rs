@@ -1,8 +1,11 @@
 //! How the messages of one method become bytes and back, on one side.
 
 use crate::encoded::Encoded;
+use bytes::Bytes;
+use penstock_core::Payload as CorePayload;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyType};
 
 /// The two directions of one method, seen from one side. Shared by all its calls.
@@ -20,12 +23,7 @@ pub(crate) struct Codec {
 #[pymethods]
 impl Codec {
     #[new]
-    fn new(
-        send_type: Py<PyType>,
-        encode: Option<Py<PyAny>>,
-        decode: Option<Py<PyAny>>,
-        max_send_bytes: usize,
-    ) -> Self {
+    fn new(send_type: Py<PyType>, encode: Option<Py<PyAny>>, decode: Option<Py<PyAny>>, max_send_bytes: usize) -> Self {
         Self { send_type, encode, decode, max_send_bytes }
     }
 }
@@ -41,6 +39,36 @@ impl Payload<'_> {
         match self {
             Self::Bytes(bytes) => bytes.as_bytes().len(),
             Self::Encoded(encoded) => encoded.get().len(),
+        }
+    }
+}
+
+impl<'py> Payload<'py> {
+    /// What Python keeps of it while it waits for room.
+    pub(crate) fn into_object(self) -> Bound<'py, PyAny> {
+        match self {
+            Self::Bytes(bytes) => bytes.into_any(),
+            Self::Encoded(encoded) => encoded.into_any(),
+        }
+    }
+
+    pub(crate) fn from_object(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        match object.cast::<PyBytes>() {
+            Ok(bytes) => Ok(Self::Bytes(bytes.clone())),
+            Err(_) => Ok(Self::Encoded(object.cast::<Encoded>()?.clone())),
+        }
+    }
+
+    pub(crate) fn for_core<T>(&self, push: impl Fn(&CorePayload<'_>) -> T) -> T {
+        match self {
+            Self::Bytes(bytes) if CorePayload::is_large(bytes.as_bytes().len()) => {
+                push(&CorePayload::Shared(Bytes::from_owner(PyBackedBytes::from(bytes.clone()))))
+            }
+            Self::Bytes(bytes) => push(&CorePayload::Borrowed(bytes.as_bytes())),
+            Self::Encoded(encoded) if CorePayload::is_large(encoded.get().len()) => {
+                push(&CorePayload::Shared(encoded.get().payload().clone()))
+            }
+            Self::Encoded(encoded) => push(&CorePayload::Borrowed(encoded.get().payload())),
         }
     }
 }

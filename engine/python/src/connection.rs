@@ -98,7 +98,7 @@ impl Connection {
         drop(bytes);
         self.shared.slice.restart();
         let Some(hooks) = self.shared.hooks(py) else { return Ok(()) };
-        self.shared.dispatch(py, &hooks)?;
+        self.shared.dispatch(py, &hooks);
         if unread > 0 && !self.shared.backlog.swap(true, Relaxed) {
             hooks.owner.call_method0(py, "_on_backlog")?;
         }
@@ -106,9 +106,9 @@ impl Connection {
         self.shared.schedule_if_needed(py)
     }
 
-    fn end_of_input(&self, py: Python<'_>) -> PyResult<()> {
+    fn end_of_input(&self, py: Python<'_>) {
         self.shared.with(Core::end_of_input);
-        self.dispatch(py)
+        self.dispatch(py);
     }
 
     /// Writes all the socket takes.
@@ -125,8 +125,9 @@ impl Connection {
         self.shared.flush(py)
     }
 
-    /// Client: starts a call on `stream`; its head leaves with the next flush.
-    #[pyo3(signature = (stream, path, authority, secure, timeout, metadata, /))]
+    /// Client: starts a call on `stream`; its head leaves with the next flush. With `only`, that is its one message,
+    /// the sending side ends behind it, and a receiver waits.
+    #[pyo3(signature = (stream, path, authority, secure, timeout, metadata, only, /))]
     #[expect(clippy::too_many_arguments, reason = "one crossing of the seam for a call")]
     fn open(
         &self,
@@ -136,6 +137,7 @@ impl Connection {
         secure: bool,
         timeout: Option<f64>,
         metadata: Option<&Bound<'_, PyList>>,
+        only: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = stream.py();
         let metadata = &metadata::from_python(metadata)?;
@@ -147,7 +149,10 @@ impl Connection {
         })?;
         stream.get().link(self.shared.clone(), id);
         self.shared.add_stream(id, stream.clone().unbind());
-        self.shared.schedule(py)
+        match only {
+            Some(payload) => stream.get().send_only(py, payload),
+            None => self.shared.schedule(py),
+        }
     }
 
     /// Server: gives the call `id` its stream.
@@ -164,7 +169,8 @@ impl Connection {
     fn abort(&self, py: Python<'_>, message: &str) -> PyResult<()> {
         self.shared.with(|core| core.abort(message));
         self.shared.schedule(py)?;
-        self.dispatch(py)
+        self.dispatch(py);
+        Ok(())
     }
 
     #[getter]
@@ -189,10 +195,9 @@ impl Connection {
 }
 
 impl Connection {
-    fn dispatch(&self, py: Python<'_>) -> PyResult<()> {
-        match self.shared.hooks(py) {
-            Some(hooks) => self.shared.dispatch(py, &hooks),
-            None => Ok(()),
+    fn dispatch(&self, py: Python<'_>) {
+        if let Some(hooks) = self.shared.hooks(py) {
+            self.shared.dispatch(py, &hooks);
         }
     }
 }

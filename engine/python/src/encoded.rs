@@ -47,7 +47,10 @@ impl Encoded {
 
 /// Queues `encoded` on each stream, without waiting; returns those that had no room or are over.
 #[pyfunction]
-pub(crate) fn broadcast<'py>(streams: &Bound<'py, PyAny>, encoded: &Bound<'py, Encoded>) -> PyResult<Bound<'py, PyList>> {
+pub(crate) fn broadcast<'py>(
+    streams: &Bound<'py, PyAny>,
+    encoded: &Bound<'py, Encoded>,
+) -> PyResult<Bound<'py, PyList>> {
     let left_out = PyList::empty(streams.py());
     let message = encoded.as_any();
     for stream in streams.try_iter()? {

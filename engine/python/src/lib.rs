@@ -9,12 +9,16 @@
 //! One rule keeps it free of deadlocks: under the lock of a connection no Python code runs and no object is made that
 //! the garbage collector tracks (plain `bytes` are not), because a collection may run any finalizer.
 
+#![expect(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
+
+mod batch;
 mod buffers;
 mod codec;
 mod connection;
 mod done;
 mod encoded;
 mod metadata;
+mod paths;
 mod receive;
 mod shared;
 mod slice;
@@ -30,6 +34,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<connection::Connection>()?;
     module.add_class::<encoded::Encoded>()?;
     module.add_class::<stream::StreamBase>()?;
+    module.add("MANY", stream::many(module.py())?)?;
     module.add("DONE", Py::new(module.py(), done::Done)?)?;
     module.add_function(wrap_pyfunction!(encoded::broadcast, module)?)?;
     module.add_function(wrap_pyfunction!(connection::live_connections, module)?)?;

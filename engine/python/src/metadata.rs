@@ -21,7 +21,7 @@ pub(crate) fn from_python(pairs: Option<&Bound<'_, PyList>>) -> PyResult<Pairs> 
 }
 
 /// `None` when there are no pairs, which is nearly always.
-pub(crate) fn to_python<'py>(py: Python<'py>, pairs: Pairs) -> PyResult<Option<Bound<'py, PyList>>> {
+pub(crate) fn to_python(py: Python<'_>, pairs: Pairs) -> PyResult<Option<Bound<'_, PyList>>> {
     if pairs.is_empty() {
         return Ok(None);
     }

@@ -1,6 +1,7 @@
 //! The awaitable of one receive: gives a message that is there at once, else follows Python's waiting coroutine.
 
-use crate::stream::{StreamBase, Tried};
+use crate::paths::Tried;
+use crate::stream::StreamBase;
 use pyo3::PyTraverseError;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::ffi;
@@ -102,16 +103,15 @@ impl Receive {
     }
 
     fn step<'py>(&self, py: Python<'py>, value: Option<&Bound<'py, PyAny>>) -> PyResult<Step<'py>> {
-        let waiting = match self.take_waiting() {
-            Some(waiting) => waiting.into_bound(py),
-            None => {
-                let stream = self.stream.bind(py);
-                match stream.get().try_receive(py) {
-                    Ok(Tried::Message(message)) => return Ok(Step::Return(message)),
-                    Ok(Tried::Wait) => stream.call_method1(intern!(py, "_receive_waiting"), (self.iterating,))?,
-                    Ok(Tried::Yield) => stream.call_method1(intern!(py, "_receive_yielding"), (self.iterating,))?,
-                    Err(error) => stream.call_method1(intern!(py, "_receive_failed"), (error.into_value(py),))?,
-                }
+        let waiting = if let Some(waiting) = self.take_waiting() {
+            waiting.into_bound(py)
+        } else {
+            let stream = self.stream.bind(py);
+            match stream.get().try_receive(py) {
+                Ok(Tried::Message(message)) => return Ok(Step::Return(message)),
+                Ok(Tried::Wait) => stream.call_method1(intern!(py, "_receive_waiting"), (self.iterating,))?,
+                Ok(Tried::Yield) => stream.call_method1(intern!(py, "_receive_yielding"), (self.iterating,))?,
+                Err(error) => stream.call_method1(intern!(py, "_receive_failed"), (error.into_value(py),))?,
             }
         };
         let step = send_into(&waiting, value)?;
@@ -135,7 +135,7 @@ impl<'py> Step<'py> {
 fn send_into<'py>(coroutine: &Bound<'py, PyAny>, value: Option<&Bound<'py, PyAny>>) -> PyResult<Step<'py>> {
     let py = coroutine.py();
     let none = py.None();
-    let value = value.map_or(none.as_ptr(), |value| value.as_ptr());
+    let value = value.map_or(none.as_ptr(), Bound::as_ptr);
     let mut result = std::ptr::null_mut();
     // SAFETY: both pointers are borrowed from live references; `result` receives a new reference unless it fails.
     let outcome = unsafe { ffi::PyIter_Send(coroutine.as_ptr(), value, &raw mut result) };

@@ -132,7 +132,7 @@ impl Shared {
                 break;
             }
         }
-        self.dispatch(py, &hooks)?;
+        self.dispatch(py, &hooks);
         if self.backlog.load(Relaxed) && self.with(|core| core.unread()) == 0 {
             self.backlog.store(false, Relaxed);
             hooks.owner.call_method0(py, intern!(py, "_on_backlog_gone"))?;
@@ -141,14 +141,13 @@ impl Shared {
     }
 
     /// Tells Python what happened. One failing listener does not keep the news from the others.
-    pub(crate) fn dispatch(&self, py: Python<'_>, hooks: &Hooks) -> PyResult<()> {
+    pub(crate) fn dispatch(&self, py: Python<'_>, hooks: &Hooks) {
         let events = self.with(Core::take_events);
         for event in events {
             if let Err(error) = self.tell(py, hooks, event) {
                 error.write_unraisable(py, Some(hooks.owner.bind(py)));
             }
         }
-        Ok(())
     }
 
     fn tell(&self, py: Python<'_>, hooks: &Hooks, event: Event<MessageBody>) -> PyResult<()> {

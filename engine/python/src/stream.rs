@@ -1,74 +1,44 @@
 //! The base class of every stream: the paths taken once per message, without a Python frame.
 
-use crate::buffers::MessageBody;
+use crate::batch::Batch;
 use crate::codec::{Codec, Payload};
-use crate::encoded::Encoded;
 use crate::metadata;
+use crate::paths::Found;
 use crate::receive::Receive;
 use crate::shared::Shared;
-use bytes::{Buf, Bytes};
-use penstock_core::wire::prefix::PREFIX_BYTES;
-use penstock_core::{Item, Payload as CorePayload, Pushed, Reason, Received, Reply};
+use penstock_core::{Pushed, Reason, Reply};
 use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
-use std::collections::VecDeque;
+use pyo3::types::{PyDict, PyList, PyTuple};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Taken bytes are reported to the core in steps of this, or when a batch is empty.
-const REPORT_BYTES: usize = 16 * 1024;
-
-/// Messages taken from the core and not yet by the application.
-#[derive(Default)]
-struct Batch {
-    packed: Bytes,
-    rest: VecDeque<Item<MessageBody>>,
-    /// Bytes the application took that the core does not know of.
-    unreported: usize,
-    /// The peer half-closed, or the call is over: nothing will come after this.
-    last: bool,
-}
-
-/// What a look into the inbox found.
-enum Found<'py> {
-    Message(Bound<'py, PyAny>),
-    Nothing,
-    Last,
-}
-
-/// What becomes of a receive at its first step.
-pub(crate) enum Tried<'py> {
-    Message(Bound<'py, PyAny>),
-    /// The time slice is spent: let others run first.
-    Yield,
-    Wait,
-}
-
-struct Link {
-    shared: Arc<Shared>,
-    id: u32,
+/// Where the call is.
+pub(crate) struct Link {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: u32,
 }
 
 /// The native half of a stream.
 #[pyclass(subclass, frozen, weakref, generic, module = "penstock._engine")]
 pub(crate) struct StreamBase {
-    codec: Py<Codec>,
-    link: OnceLock<Link>,
-    batch: Mutex<Batch>,
+    pub(crate) codec: Py<Codec>,
+    pub(crate) link: OnceLock<Link>,
+    pub(crate) batch: Mutex<Batch>,
     step: Mutex<Option<Py<Receive>>>,
+    /// The message `_take_only` found, until it knows that nothing follows.
+    only: Mutex<Option<Py<PyAny>>>,
     /// A receive is waiting.
-    receiving: AtomicBool,
+    pub(crate) receiving: AtomicBool,
     /// The call is over, or its sending side is.
-    closed: AtomicBool,
+    pub(crate) closed: AtomicBool,
     /// The newest message was sent with `merge`.
-    mergeable: AtomicBool,
+    pub(crate) mergeable: AtomicBool,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -82,6 +52,7 @@ impl StreamBase {
             link: OnceLock::new(),
             batch: Mutex::default(),
             step: Mutex::default(),
+            only: Mutex::default(),
             receiving: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             mergeable: AtomicBool::new(false),
@@ -184,6 +155,23 @@ impl StreamBase {
         Ok(messages)
     }
 
+    /// The one message of a side that sends one, once it is sure that nothing follows. `None`: not yet, or (`_is_last`)
+    /// there is none. `MANY`: there is more than one.
+    fn _take_only<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        loop {
+            match self.take(py)? {
+                Found::Message(message) => {
+                    let earlier = lock(&self.only).replace(message.unbind());
+                    if earlier.is_some() {
+                        return many(py).map(Some);
+                    }
+                }
+                Found::Nothing => return Ok(None),
+                Found::Last => return Ok(lock(&self.only).take().map(|message| message.into_bound(py))),
+            }
+        }
+    }
+
     #[getter]
     fn _is_last(&self) -> bool {
         lock(&self.batch).last
@@ -224,6 +212,22 @@ impl StreamBase {
         sent.map_err(|error| crate::codec::usage_error(py, &error.to_string()))
     }
 
+    /// Server: sends the one reply and ends the call with OK. False: there was no room; nothing was done.
+    fn _reply(
+        &self,
+        py: Python<'_>,
+        message: &Bound<'_, PyAny>,
+        trailers: Option<&Bound<'_, PyList>>,
+    ) -> PyResult<bool> {
+        let payload = self.codec.get().encode(message)?;
+        let reply = Reply { trailers: metadata::from_python(trailers)?, ..Reply::default() };
+        if self.push(py, &payload)? == Pushed::Full {
+            return Ok(false);
+        }
+        self.finish(py, &reply, false)?;
+        Ok(true)
+    }
+
     /// Server: ends the call with a status, after what is queued or (`discard`) without it.
     #[pyo3(signature = (code, message, details, trailers, discard, /))]
     fn _finish(
@@ -237,17 +241,13 @@ impl StreamBase {
     ) -> PyResult<()> {
         let details = details.unwrap_or_default().to_vec();
         let reply = Reply { code, message: message.to_owned(), details, trailers: metadata::from_python(trailers)? };
-        let Some(link) = self.link.get() else { return Ok(()) };
-        let finished = link.shared.with(|core| core.finish(link.id, &reply, discard));
-        finished.map_err(|error| crate::codec::usage_error(py, &error.to_string()))?;
-        self.closed.store(true, Relaxed);
-        link.shared.schedule(py)
+        self.finish(py, &reply, discard)
     }
 
     /// Ends the call here and towards the peer, with RST_STREAM. Messages nobody took are dropped.
     fn _reset(&self, py: Python<'_>, reason: u32) -> PyResult<()> {
         self.end(Vec::new());
-        *lock(&self.batch) = Batch { last: true, ..Batch::default() };
+        lock(&self.batch).drop_all();
         let Some(link) = self.link.get() else { return Ok(()) };
         link.shared.with(|core| core.reset(link.id, Reason::from(reason)));
         drop(link.shared.remove_stream(link.id));
@@ -274,6 +274,9 @@ impl StreamBase {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.codec)?;
+        if let Ok(only) = self.only.try_lock() {
+            visit.call(&*only)?;
+        }
         match self.step.try_lock() {
             Ok(step) => visit.call(&*step),
             Err(_) => Ok(()),
@@ -282,181 +285,21 @@ impl StreamBase {
 
     fn __clear__(&self) {
         let step = lock(&self.step).take();
-        drop(step);
-    }
-}
-
-impl StreamBase {
-    pub(crate) fn codec(&self) -> &Codec {
-        self.codec.get()
-    }
-
-    pub(crate) fn link(&self, shared: Arc<Shared>, id: u32) {
-        // A stream carries one call in its life; Python's side sees to that.
-        let _linked_before = self.link.set(Link { shared, id });
-    }
-
-    pub(crate) fn push(&self, py: Python<'_>, payload: &Payload<'_>) -> PyResult<Pushed> {
-        let Some(link) = self.link.get().filter(|_| !self.closed.load(Relaxed)) else { return Ok(Pushed::Gone) };
-        let pushed = payload.for_core(|core_payload| link.shared.with(|core| core.push(link.id, core_payload)));
-        if pushed == Pushed::Queued {
-            self.mergeable.store(false, Relaxed);
-            link.shared.schedule(py)?;
-        }
-        Ok(pushed)
-    }
-
-    /// What a receive finds that need not wait.
-    pub(crate) fn try_receive<'py>(&self, py: Python<'py>) -> PyResult<Tried<'py>> {
-        if self.receiving.load(Relaxed) {
-            return Ok(Tried::Wait);
-        }
-        if self.slice_is_spent() {
-            return Ok(Tried::Yield);
-        }
-        Ok(match self.take(py)? {
-            Found::Message(message) => Tried::Message(message),
-            Found::Nothing | Found::Last => Tried::Wait,
-        })
-    }
-
-    /// The call is over; `untaken` are its last messages.
-    pub(crate) fn end(&self, untaken: Vec<Item<MessageBody>>) {
-        self.closed.store(true, Relaxed);
-        lock(&self.batch).rest.extend(untaken);
-    }
-
-    fn slice_is_spent(&self) -> bool {
-        self.link.get().is_some_and(|link| link.shared.slice.is_spent())
-    }
-
-    fn take<'py>(&self, py: Python<'py>) -> PyResult<Found<'py>> {
-        let found = {
-            let mut batch = lock(&self.batch);
-            loop {
-                if let Some(message) = batch.cut(py) {
-                    break Ok(message);
-                }
-                if let Err(found) = self.refill(&mut batch) {
-                    break Err(found);
-                }
-            }
-        };
-        match found {
-            Ok(bytes) => {
-                self.report(py, REPORT_BYTES)?;
-                self.codec.get().decode(bytes).map(Found::Message)
-            }
-            Err(last) => {
-                self.report(py, 1)?;
-                Ok(if last { Found::Last } else { Found::Nothing })
-            }
-        }
-    }
-
-    /// Gets the next messages from the core. `Err(last)`: there are none, or never again.
-    fn refill(&self, batch: &mut Batch) -> Result<(), bool> {
-        if let Some(item) = batch.rest.pop_front() {
-            batch.load(item);
-            return Ok(());
-        }
-        if batch.last {
-            return Err(true);
-        }
-        let Some(link) = self.link.get() else { return Err(false) };
-        match link.shared.with(|core| core.take(link.id)) {
-            Received::Item(item) => {
-                batch.load(item);
-                Ok(())
-            }
-            Received::Nothing => Err(false),
-            Received::HalfClosed | Received::Gone => {
-                batch.last = true;
-                Err(true)
-            }
-        }
-    }
-
-    /// Tells the core what was taken, so that the window opens again.
-    fn report(&self, py: Python<'_>, least: usize) -> PyResult<()> {
-        let bytes = {
-            let mut batch = lock(&self.batch);
-            if batch.unreported < least {
-                return Ok(());
-            }
-            std::mem::take(&mut batch.unreported)
-        };
-        let Some(link) = self.link.get() else { return Ok(()) };
-        link.shared.with(|core| core.took(link.id, bytes));
-        link.shared.schedule_if_needed(py)
-    }
-}
-
-impl Batch {
-    fn load(&mut self, item: Item<MessageBody>) {
-        match item {
-            Item::Packed(bytes) => self.packed = bytes,
-            large @ Item::Large { .. } => self.rest.push_front(large),
-        }
-    }
-
-    /// Cuts the next message out. Makes a `bytes`, which no garbage collection follows: a lock may be held.
-    fn cut<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        if let Some(head) = self.packed.first_chunk::<PREFIX_BYTES>() {
-            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
-            let end = PREFIX_BYTES + length;
-            let message = PyBytes::new(py, &self.packed[PREFIX_BYTES..end]);
-            self.packed.advance(end);
-            self.unreported += end;
-            return Some(message);
-        }
-        match self.rest.pop_front() {
-            Some(Item::Large { body, length, .. }) => {
-                self.unreported += PREFIX_BYTES + length;
-                Some(body.into_bytes(py))
-            }
-            Some(Item::Packed(bytes)) => {
-                self.packed = bytes;
-                self.cut(py)
-            }
-            None => None,
-        }
-    }
-}
-
-impl<'py> Payload<'py> {
-    /// What Python keeps of it while it waits for room.
-    fn into_object(self) -> Bound<'py, PyAny> {
-        match self {
-            Self::Bytes(bytes) => bytes.into_any(),
-            Self::Encoded(encoded) => encoded.into_any(),
-        }
-    }
-
-    fn from_object(object: &Bound<'py, PyAny>) -> PyResult<Self> {
-        match object.cast::<PyBytes>() {
-            Ok(bytes) => Ok(Self::Bytes(bytes.clone())),
-            Err(_) => Ok(Self::Encoded(object.cast::<Encoded>()?.clone())),
-        }
-    }
-
-    fn for_core<T>(&self, push: impl Fn(&CorePayload<'_>) -> T) -> T {
-        match self {
-            Self::Bytes(bytes) if CorePayload::is_large(bytes.as_bytes().len()) => {
-                push(&CorePayload::Shared(Bytes::from_owner(PyBackedBytes::from(bytes.clone()))))
-            }
-            Self::Bytes(bytes) => push(&CorePayload::Borrowed(bytes.as_bytes())),
-            Self::Encoded(encoded) if CorePayload::is_large(encoded.get().len()) => {
-                push(&CorePayload::Shared(encoded.get().payload().clone()))
-            }
-            Self::Encoded(encoded) => push(&CorePayload::Borrowed(encoded.get().payload())),
-        }
+        let only = lock(&self.only).take();
+        drop((step, only));
     }
 }
 
 fn reference_count<T>(object: &Py<T>) -> isize {
     // SAFETY: the object is alive, we hold a reference.
     unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) }
+}
+
+/// What `_take_only` says when there is more than one message.
+pub(crate) fn many(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static MANY: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
+    let object = || Ok::<_, PyErr>(py.import("builtins")?.getattr("object")?.call0()?.unbind());
+    Ok(MANY.get_or_try_init(py, object)?.bind(py).clone())
 }
 
 fn done(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

@@ -1,0 +1,73 @@
+//! Messages on their way from the core to the application, cut out one by one.
+
+use crate::buffers::MessageBody;
+use bytes::{Buf, Bytes};
+use penstock_core::Item;
+use penstock_core::wire::prefix::PREFIX_BYTES;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::collections::VecDeque;
+
+/// Messages taken from the core and not yet by the application.
+#[derive(Default)]
+pub(crate) struct Batch {
+    packed: Bytes,
+    rest: VecDeque<Item<MessageBody>>,
+    /// Bytes the application took that the core does not know of.
+    pub(crate) unreported: usize,
+    /// The peer half-closed, or the call is over: nothing will come after this.
+    pub(crate) last: bool,
+}
+
+impl Batch {
+    pub(crate) fn load(&mut self, item: Item<MessageBody>) {
+        match item {
+            Item::Packed(bytes) => self.packed = bytes,
+            large @ Item::Large { .. } => self.rest.push_front(large),
+        }
+    }
+
+    /// Cuts the next message out. Makes a `bytes`, which no garbage collection follows: a lock may be held.
+    pub(crate) fn cut<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        if let Some(head) = self.packed.first_chunk::<PREFIX_BYTES>() {
+            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+            let end = PREFIX_BYTES + length;
+            let message = PyBytes::new(py, &self.packed[PREFIX_BYTES..end]);
+            self.packed.advance(end);
+            self.unreported += end;
+            return Some(message);
+        }
+        match self.rest.pop_front() {
+            Some(Item::Large { body, length, .. }) => {
+                self.unreported += PREFIX_BYTES + length;
+                Some(body.into_bytes(py))
+            }
+            Some(Item::Packed(bytes)) => {
+                self.packed = bytes;
+                self.cut(py)
+            }
+            None => None,
+        }
+    }
+
+    /// Nothing more is wanted.
+    pub(crate) fn drop_all(&mut self) {
+        *self = Self { last: true, ..Self::default() };
+    }
+
+    /// The last messages of a call that is over.
+    pub(crate) fn append(&mut self, untaken: Vec<Item<MessageBody>>) {
+        self.rest.extend(untaken);
+    }
+
+    /// Makes the next of those messages ready to be cut. False: there are none.
+    pub(crate) fn load_rest(&mut self) -> bool {
+        match self.rest.pop_front() {
+            Some(item) => {
+                self.load(item);
+                true
+            }
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What a stream does for each message, under whatever name Python calls it.
+
+use crate::batch::Batch;
+use crate::buffers::MessageBody;
+use crate::codec::{Codec, Payload, usage_error};
+use crate::shared::Shared;
+use crate::stream::{Link, StreamBase, lock};
+use penstock_core::{Item, Pushed, Received, Reply};
+use pyo3::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Taken bytes are reported to the core in steps of this, or when a batch is empty.
+const REPORT_BYTES: usize = 16 * 1024;
+
+/// What a look into the inbox found.
+pub(crate) enum Found<'py> {
+    Message(Bound<'py, PyAny>),
+    Nothing,
+    Last,
+}
+
+/// What becomes of a receive at its first step.
+pub(crate) enum Tried<'py> {
+    Message(Bound<'py, PyAny>),
+    /// The time slice is spent: let others run first.
+    Yield,
+    Wait,
+}
+
+impl StreamBase {
+    pub(crate) fn codec(&self) -> &Codec {
+        self.codec.get()
+    }
+
+    pub(crate) fn link(&self, shared: Arc<Shared>, id: u32) {
+        // A stream carries one call in its life; Python's side sees to that.
+        let _linked_before = self.link.set(Link { shared, id });
+    }
+
+    pub(crate) fn push(&self, py: Python<'_>, payload: &Payload<'_>) -> PyResult<Pushed> {
+        let Some(link) = self.link.get().filter(|_| !self.closed.load(Relaxed)) else { return Ok(Pushed::Gone) };
+        let pushed = payload.for_core(|core_payload| link.shared.with(|core| core.push(link.id, core_payload)));
+        if pushed == Pushed::Queued {
+            self.mergeable.store(false, Relaxed);
+            link.shared.schedule(py)?;
+        }
+        Ok(pushed)
+    }
+
+    /// Client: sends the one request of a call and half-closes; a receiver waits from here on.
+    pub(crate) fn send_only(&self, py: Python<'_>, payload: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.push(py, &Payload::from_object(payload)?)?;
+        self.closed.store(true, Relaxed);
+        let Some(link) = self.link.get() else { return Ok(()) };
+        link.shared.with(|core| {
+            core.half_close(link.id);
+            core.await_message(link.id)
+        });
+        link.shared.schedule(py)
+    }
+
+    pub(crate) fn finish(&self, py: Python<'_>, reply: &Reply, discard: bool) -> PyResult<()> {
+        let Some(link) = self.link.get() else { return Ok(()) };
+        let finished = link.shared.with(|core| core.finish(link.id, reply, discard));
+        finished.map_err(|error| usage_error(py, &error.to_string()))?;
+        self.closed.store(true, Relaxed);
+        link.shared.schedule(py)
+    }
+
+    /// What a receive finds that need not wait.
+    pub(crate) fn try_receive<'py>(&self, py: Python<'py>) -> PyResult<Tried<'py>> {
+        if self.receiving.load(Relaxed) {
+            return Ok(Tried::Wait);
+        }
+        if self.slice_is_spent() {
+            return Ok(Tried::Yield);
+        }
+        Ok(match self.take(py)? {
+            Found::Message(message) => Tried::Message(message),
+            Found::Nothing | Found::Last => Tried::Wait,
+        })
+    }
+
+    /// The call is over; `untaken` are its last messages.
+    pub(crate) fn end(&self, untaken: Vec<Item<MessageBody>>) {
+        self.closed.store(true, Relaxed);
+        lock(&self.batch).append(untaken);
+    }
+
+    pub(crate) fn slice_is_spent(&self) -> bool {
+        self.link.get().is_some_and(|link| link.shared.slice.is_spent())
+    }
+
+    pub(crate) fn take<'py>(&self, py: Python<'py>) -> PyResult<Found<'py>> {
+        let found = {
+            let mut batch = lock(&self.batch);
+            loop {
+                if let Some(message) = batch.cut(py) {
+                    break Ok(message);
+                }
+                if let Err(found) = self.refill(&mut batch) {
+                    break Err(found);
+                }
+            }
+        };
+        match found {
+            Ok(bytes) => {
+                self.report(py, REPORT_BYTES)?;
+                self.codec.get().decode(bytes).map(Found::Message)
+            }
+            Err(last) => {
+                self.report(py, 1)?;
+                Ok(if last { Found::Last } else { Found::Nothing })
+            }
+        }
+    }
+
+    /// Gets the next messages from the core. `Err(last)`: there are none, or never again.
+    fn refill(&self, batch: &mut Batch) -> Result<(), bool> {
+        if batch.load_rest() {
+            return Ok(());
+        }
+        if batch.last {
+            return Err(true);
+        }
+        let Some(link) = self.link.get() else { return Err(false) };
+        match link.shared.with(|core| core.take(link.id)) {
+            Received::Item(item) => {
+                batch.load(item);
+                Ok(())
+            }
+            Received::Nothing => Err(false),
+            Received::HalfClosed | Received::Gone => {
+                batch.last = true;
+                Err(true)
+            }
+        }
+    }
+
+    /// Tells the core what was taken, so that the window opens again.
+    fn report(&self, py: Python<'_>, least: usize) -> PyResult<()> {
+        let bytes = {
+            let mut batch = lock(&self.batch);
+            if batch.unreported < least {
+                return Ok(());
+            }
+            std::mem::take(&mut batch.unreported)
+        };
+        let Some(link) = self.link.get() else { return Ok(()) };
+        link.shared.with(|core| core.took(link.id, bytes));
+        link.shared.schedule_if_needed(py)
+    }
+}
