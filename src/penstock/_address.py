@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from dataclasses import dataclass
 
@@ -82,14 +83,14 @@ def of_socket(sock: socket.socket) -> str:
     name = sock.getsockname()
     if isinstance(name, tuple):
         return str(Address(name[0], name[1]))
-    return UNIX + (name.decode() if isinstance(name, bytes) else str(name))
+    return UNIX + os.fsdecode(name)
 
 
 def of_peer(name: object) -> str:
     """The other end of a connection, from `peername`; `unix:` for one without a name."""
     if isinstance(name, tuple):
         return str(Address(name[0], name[1]))
-    return UNIX + (name if isinstance(name, str) else "")
+    return UNIX + (os.fsdecode(name) if isinstance(name, str | bytes) else "")
 
 
 def _wrong(text: str) -> UsageError:

@@ -30,6 +30,8 @@ class ServerConnection(Transport):
         """Set when handlers should finish."""
         self.calls: set[ServerStream[Any, Any]] = set()
         """Calls that are open, or whose handler still runs."""
+        self.finished: asyncio.Future[None] = loop.create_future()
+        """Done when the connection drains and has no calls left."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
@@ -50,10 +52,17 @@ class ServerConnection(Transport):
             self.engine.shut_down()
         else:
             self.close()
+        self._check_finished()
 
     def release(self, call: ServerStream[Any, Any]) -> None:
         """The call is over and its handler has ended."""
         self.calls.discard(call)
+        if self.draining.is_set():
+            self._check_finished()
+
+    def _check_finished(self) -> None:
+        if not self.calls and not self.finished.done():
+            self.finished.set_result(None)
 
     def _on_expired(self) -> None:
         logger.info("%s said no HTTP/2 preface in time; closed", self.peer)

@@ -213,13 +213,11 @@ class Server:
         self._addresses.extend(_address.of_socket(_plain(sock)) for sock in listener.sockets)
 
     async def _wait_for_calls(self, grace: float) -> None:
-        ended = [connection.ended for connection in self.connections]
-        if ended and grace > 0:
-            # A connection ends by itself after its last call, once the client has answered the GOAWAY.
-            tasks = [call._task for connection in self.connections for call in connection.calls if call._task]
-            if tasks:
-                await asyncio.wait(tasks, timeout=grace)
-            await asyncio.wait(ended, timeout=min(grace, 1.0))
+        connections = list(self.connections)
+        if connections and grace > 0:
+            await asyncio.wait([connection.finished for connection in connections], timeout=grace)
+            # Without calls a connection ends by itself, as soon as the client has answered the GOAWAY.
+            await asyncio.wait([connection.ended for connection in connections], timeout=min(grace, 1.0))
 
     async def _cancel_calls(self, open_calls: int) -> StopReport:
         left = [call for connection in self.connections for call in connection.calls]

@@ -98,11 +98,14 @@ impl Connection {
         drop(bytes);
         self.shared.slice.restart();
         let Some(hooks) = self.shared.hooks(py) else { return Ok(()) };
-        self.shared.dispatch(py, &hooks);
+        let happened = self.shared.dispatch(py, &hooks);
         if unread > 0 && !self.shared.backlog.swap(true, Relaxed) {
             hooks.owner.call_method0(py, "_on_backlog")?;
         }
-        // After the tasks that were just woken: what they send goes out with it, in the same turn of the loop.
+        if happened {
+            // It comes after the tasks that were just woken: what they send leaves in the same turn of the loop.
+            return self.shared.schedule(py);
+        }
         self.shared.schedule_if_needed(py)
     }
 

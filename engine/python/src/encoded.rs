@@ -9,7 +9,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyType};
 
 /// The bytes of a message and its type. Every `send` takes it in the place of the message.
-#[pyclass(frozen, module = "penstock._engine")]
+#[pyclass(frozen, generic, module = "penstock._engine")]
 pub(crate) struct Encoded {
     payload: Bytes,
     message_type: Py<PyType>,

@@ -140,14 +140,16 @@ impl Shared {
         Ok(())
     }
 
-    /// Tells Python what happened. One failing listener does not keep the news from the others.
-    pub(crate) fn dispatch(&self, py: Python<'_>, hooks: &Hooks) {
+    /// Tells Python what happened. One failing listener does not keep the news from the others. False: nothing did.
+    pub(crate) fn dispatch(&self, py: Python<'_>, hooks: &Hooks) -> bool {
         let events = self.with(Core::take_events);
+        let happened = !events.is_empty();
         for event in events {
             if let Err(error) = self.tell(py, hooks, event) {
                 error.write_unraisable(py, Some(hooks.owner.bind(py)));
             }
         }
+        happened
     }
 
     fn tell(&self, py: Python<'_>, hooks: &Hooks, event: Event<MessageBody>) -> PyResult<()> {
