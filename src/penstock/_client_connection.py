@@ -46,7 +46,7 @@ class ClientConnection(Transport):
         return not self.draining.is_set() and self.ready.done()
 
     async def place(self) -> None:
-        """Wait for a place; the caller opens its call in the same step of its task.
+        """Wait for a place; in the same step of its task the caller opens its call, or gives up and calls `release`.
 
         Raises:
             RpcError: UNAVAILABLE, retryable: the connection ended while the call waited.
@@ -68,6 +68,7 @@ class ClientConnection(Transport):
         if not self.is_usable:
             text = self.reason or "the peer takes no new calls"
             raise RpcError(StatusCode.UNAVAILABLE, text, origin=Origin.TRANSPORT, retryable=True)
+        self.free += 1  # `open` takes it, or `release` gives it to the next in line
 
     def open(
         self,

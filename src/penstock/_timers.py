@@ -40,7 +40,7 @@ class Timers:
         self._next = math.inf
 
     def add(self, when: float, left: float, item: Expiring) -> set[Expiring]:
-        """Expire `item` at `when` (the loop's clock), which is `left` seconds from now.
+        """Expire `item` at `when` (the loop's clock), which is `left` seconds from now, more than 0.
 
         Returns:
             The set that holds it: discard it from there when it has ended. Harmless after it expired.

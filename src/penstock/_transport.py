@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from penstock import _address, _engine
 
@@ -75,13 +75,13 @@ class Transport(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
-        assert isinstance(transport, asyncio.Transport)
+        # It is one in all but its bases: uvloop's does not inherit from asyncio's.
+        writing = self._transport = cast("asyncio.Transport", transport)
         _live.add(self)
-        self._transport = transport
-        self.peer = _address.of_peer(transport.get_extra_info("peername"))
+        self.peer = _address.of_peer(writing.get_extra_info("peername"))
         # Pause as soon as the kernel takes no more: what waits, waits in the engine, which can still choose.
-        transport.set_write_buffer_limits(high=0)
-        self.engine.attach(self.loop.call_soon, transport.write, self)
+        writing.set_write_buffer_limits(high=0)
+        self.engine.attach(self.loop.call_soon, writing.write, self)
 
     def eof_received(self) -> bool:
         """The peer writes no more: without its acks and windows the connection is over."""

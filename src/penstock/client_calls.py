@@ -117,6 +117,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
         if deadline is not None:
             left = deadline.left()
             if left <= 0:
+                connection.release(self)
                 self._conclude(deadline.status(), Origin.LOCAL)
                 raise self._fresh_error()
             deadline.watch(self._channel._timers, self)
@@ -131,6 +132,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
             self._conclude(error.status, error.origin, retryable=error.retryable)
             raise self._fresh_error() from error
         if self._error is not None:  # cancelled by another task while this one waited
+            connection.release(self)
             raise self._fresh_error()
         return connection
 

@@ -17,10 +17,10 @@ class Codec(Protocol):
     that messages are `bytes` already.
     """
 
-    def encoder(self, message_type: type[Any]) -> Callable[[Any], bytes] | None:
+    def encoder(self, message_type: type[Any], /) -> Callable[[Any], bytes] | None:
         """Return `message -> bytes`. Its exceptions reach the caller of `send`."""
 
-    def decoder(self, message_type: type[Any]) -> Callable[[bytes], Any] | None:
+    def decoder(self, message_type: type[Any], /) -> Callable[[bytes], Any] | None:
         """Return `bytes -> message`, never `None`. Its exceptions end the call with INTERNAL."""
 
 

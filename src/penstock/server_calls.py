@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerCall", "ServerStream"]
 
+NOTICE_SECONDS = 1.0
+"""What a handler that was told of the end gets to end by itself, before it is cancelled."""
+
 RequestT = TypeVar("RequestT")
 ReplyT = TypeVar("ReplyT")
 
@@ -28,11 +31,13 @@ ReplyT = TypeVar("ReplyT")
 class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
     """One call, in its handler.
 
-    When the client cancels, leaves, or misses the deadline, a `receive` or `send` that waits raises the outcome; then
-    the handler's task is cancelled if it has not ended. When the handler returns, the call ends with OK.
+    When the client cancels, leaves, or misses the deadline, a `receive` or `send` that waits raises the outcome. A
+    handler that waits for something else is cancelled at once, and one that goes on after it was told, a second later.
+    When the handler returns, the call ends with OK.
     """
 
     __slots__ = (
+        "_cancelling",
         "_connection",
         "_deadline",
         "_metadata",
@@ -62,6 +67,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         self._metadata: Metadata | None = None
         self._trailing: Metadata | None = None
         self._task: asyncio.Task[None] | None = None
+        self._cancelling: asyncio.Handle | None = None
         self._deadline = None if timeout_seconds is None else Deadline(connection.loop, timeout_seconds)
 
     # What a handler uses.
@@ -162,21 +168,27 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         if self._task is None:
             return
         if self._task.done():
-            self._connection.release(self)
+            self._release()
+        elif self._error is not None and self._task in self._waiting:
+            # It is told by what it waits for, and its cleanup should not be disturbed.
+            self._cancelling = self._loop.call_later(NOTICE_SECONDS, self._task.cancel)
         elif self._error is not None:
-            # After whatever waits on this stream was woken with the outcome: it may end by itself, in order.
-            self._loop.call_soon(self._cancel_handler)
+            # After tasks of its own that wait on this stream were told: they may end it by themselves, in order.
+            self._cancelling = self._loop.call_soon(self._task.cancel)
 
     def _on_handler_done(self, task: asyncio.Task[None]) -> None:
+        if self._cancelling is not None:
+            self._cancelling.cancel()
         if self._status is not None:
-            self._connection.release(self)
+            self._release()
         elif task.cancelled():
             # It may never have begun.
             self._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"))
 
-    def _cancel_handler(self) -> None:
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
+    def _release(self) -> None:
+        # A cancelled task keeps its frames, and they keep this call: only a garbage collection would free them.
+        self._task = None
+        self._connection.release(self)
 
 
 ServerCall = ServerStream[Any, Any]

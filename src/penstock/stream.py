@@ -7,7 +7,7 @@ How this works: the base class, in the engine, serves what need not wait. What w
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import _engine
 from penstock._details import KEY as DETAILS_KEY
@@ -51,7 +51,9 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         "_receive_waiter",
         "_send_waiters",
         "_status",
+        "_told",
         "_trailers",
+        "_waiting",
     )
 
     def __init__(self, codec: _engine.Codec, loop: asyncio.AbstractEventLoop) -> None:
@@ -64,6 +66,8 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         self._merged: SendT | None = None
         self._receive_waiter: asyncio.Future[None] | None = None
         self._send_waiters: list[asyncio.Future[None]] = []
+        self._waiting: set[asyncio.Task[Any] | None] = set()
+        self._told = False
 
     # What a program uses. `send`, `receive` and `async for` stand in the base class.
 
@@ -106,6 +110,10 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         An exception of the iterable cancels the call and is raised again: a source that broke must not look like a
         clean end. Cancelling this task cancels neither the call nor what was sent.
         """
+        self._check_usable()
+        if self._ended_sending:
+            # Nothing of the source is lost: the call, which may still have an answer to come, goes on.
+            raise self._why_closed()
         try:
             if hasattr(source, "__aiter__"):
                 async for message in source:
@@ -147,6 +155,7 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
             if pushed == QUEUED:
                 return
             if pushed == CLOSED:
+                await self._before_telling_again()
                 raise self._why_closed()
             await self._room()
 
@@ -155,10 +164,9 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
             waiter = self._loop.create_future()
             self._send_waiters.append(waiter)
             try:
-                await waiter
+                await self._wait(waiter)
             finally:
-                if waiter in self._send_waiters:
-                    self._send_waiters.remove(waiter)
+                self._send_waiters.remove(waiter)
 
     async def _send_merging(self, message: SendT, merge: Callable[[SendT, SendT], SendT]) -> None:
         # While the last message is unsent, the new one goes into it: the peer sets the pace, nothing is delayed.
@@ -203,6 +211,7 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
                 if message is not None:
                     return message
                 if self._is_last:
+                    await self._before_telling_again()
                     raise self._why_last(iterating)
                 await self._message()
         finally:
@@ -222,9 +231,25 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         if not self._await_message():
             self._receive_waiter = waiter = self._loop.create_future()
             try:
-                await waiter
+                await self._wait(waiter)
             finally:
                 self._receive_waiter = None
+
+    async def _wait(self, waiter: asyncio.Future[None]) -> None:
+        task = asyncio.current_task()
+        self._waiting.add(task)
+        try:
+            await waiter
+        finally:
+            self._waiting.discard(task)
+            # Left here, a cancelled task and its frames would keep each other until a garbage collection.
+            del task
+
+    async def _before_telling_again(self) -> None:
+        # A loop that throws the outcome away and asks again must not hold up the event loop, its own end included.
+        if self._told:
+            await asyncio.sleep(0)
+        self._told = True
 
     def _why_last(self, iterating: bool) -> Exception:
         if self._error is not None:

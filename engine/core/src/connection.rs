@@ -19,6 +19,7 @@ use crate::wire::status::Code;
 use bytes::Bytes;
 use h2::Reason;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -44,7 +45,20 @@ pub struct Connection<B> {
     waker: Waker,
     io: Io,
     opening: Opening,
-    closed: bool,
+    /// The peer takes no new calls.
+    going_away: bool,
+    /// A call ended because the connection did.
+    lost: bool,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// h2 is done with the connection, or was told to be.
+    Ending,
+    /// `Closed` was said.
+    Closed,
 }
 
 impl<B: Body> Connection<B> {
@@ -70,7 +84,9 @@ impl<B: Body> Connection<B> {
             waker,
             io,
             opening,
-            closed: false,
+            going_away: false,
+            lost: false,
+            phase: Phase::Open,
         }
     }
 
@@ -79,8 +95,9 @@ impl<B: Body> Connection<B> {
     /// Returns bytes that h2 would not read yet, because the peer does not read our answers: stop reading the socket
     /// until a flush brings this to 0 ([`Connection::unread`]).
     pub fn feed(&mut self, bytes: Bytes) -> usize {
-        if self.closed {
-            return 0;
+        if self.phase == Phase::Closed || bytes.is_empty() {
+            // To h2 an empty read would be the end of the socket.
+            return self.unread();
         }
         if let Err(foreign) = self.opening.check(&bytes) {
             self.refuse(foreign);
@@ -93,10 +110,11 @@ impl<B: Body> Connection<B> {
 
     /// The peer closed its side of the socket, or the socket broke.
     pub fn end_of_input(&mut self) {
-        if !self.closed {
+        if self.phase != Phase::Closed {
             self.io.lock().end_input();
-            self.turn();
-            self.over(Closed { message: "the peer closed the connection".to_owned(), clean: false, foreign: false });
+            let failed = matches!(self.run(), Some(Err(_)));
+            let clean = !failed && !self.lost && self.streams.is_empty();
+            self.over(Closed { message: "the peer closed the connection".to_owned(), clean, foreign: false });
         }
     }
 
@@ -105,6 +123,10 @@ impl<B: Body> Connection<B> {
         // HEADERS of new calls first: until they are out h2 grants their DATA nothing.
         self.turn();
         let turn = self.schedule.turn(&mut self.streams, &self.io.lock());
+        // Before h2 writes: the last call of a connection that shuts down may end it, and is over by then.
+        for id in turn.finished {
+            self.end(id, Outcome::ok());
+        }
         if turn.handed {
             // All DATA handed over must leave h2 now, so that no reset finds any of it there.
             self.io.lock().lift_output_limit(true);
@@ -115,9 +137,6 @@ impl<B: Body> Connection<B> {
         }
         for id in turn.served {
             self.tell_sender(id);
-        }
-        for id in turn.finished {
-            self.end(id, Outcome::ok());
         }
         !self.io.lock().output.is_empty()
     }
@@ -133,10 +152,11 @@ impl<B: Body> Connection<B> {
         self.io.lock().output.len()
     }
 
-    /// Something waits that a flush would act on.
+    /// Something waits that a flush would act on, or output that it made before.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.ready.is_set() || self.schedule.has_work(&self.io.lock())
+        let pipe = self.io.lock();
+        !pipe.output.is_empty() || self.phase != Phase::Closed && (self.ready.is_set() || self.schedule.has_work(&pipe))
     }
 
     /// Bytes fed that h2 has not read.
@@ -160,17 +180,25 @@ impl<B: Body> Connection<B> {
 
     /// Ends now: every call fails.
     pub fn abort(&mut self, message: &str) {
-        if !self.closed {
+        if self.phase != Phase::Closed {
+            self.phase = Phase::Ending;
             self.role.abort(Reason::NO_ERROR);
             self.ready.wake_connection();
-            self.turn();
+            // What it ends with is our own doing.
+            let _result = self.run();
             self.over(Closed { message: message.to_owned(), clean: false, foreign: false });
         }
     }
 
     /// After a panic inside the engine: forgets h2, fails every call.
     pub fn poison(&mut self, message: &str) {
-        self.role = Role::Over;
+        // h2's lock may be poisoned; dropping a handle then panics once more.
+        let role = std::mem::replace(&mut self.role, Role::Over);
+        let handles = self.streams.values_mut().map(Stream::let_go).collect::<Vec<_>>();
+        let _panic = catch_unwind(AssertUnwindSafe(|| drop(role)));
+        for handle in handles {
+            let _panic = catch_unwind(AssertUnwindSafe(|| drop(handle)));
+        }
         self.over(Closed { message: message.to_owned(), clean: false, foreign: false });
     }
 
@@ -183,7 +211,7 @@ impl<B: Body> Connection<B> {
     /// Calls the peer lets a client have open at once; 0 if it takes no more.
     #[must_use]
     pub fn max_calls(&self) -> usize {
-        self.role.max_calls()
+        if self.going_away { 0 } else { self.role.max_calls() }
     }
 
     /// Counts since the beginning.
@@ -202,6 +230,16 @@ impl<B: Body> Connection<B> {
     }
 
     fn turn(&mut self) {
+        let (message, clean) = match self.run() {
+            None => return,
+            Some(Ok(())) => ("the connection ended".to_owned(), !self.lost && self.streams.is_empty()),
+            Some(Err(error)) => (format!("connection lost: {error}"), false),
+        };
+        self.over(Closed { message, clean, foreign: false });
+    }
+
+    /// Moves h2 and the streams until nothing is ready. `Some`: h2 is done with the connection.
+    fn run(&mut self) -> Option<Result<(), h2::Error>> {
         let waker = self.waker.clone();
         let mut over = None;
         loop {
@@ -213,6 +251,7 @@ impl<B: Body> Connection<B> {
                 let mut accepted = Vec::new();
                 if let Some(result) = self.role.drive(&mut Context::from_waker(&waker), &mut accepted) {
                     over = over.or(Some(result));
+                    self.phase = Phase::Ending;
                 }
                 for call in accepted {
                     self.accept(call);
@@ -223,13 +262,7 @@ impl<B: Body> Connection<B> {
             }
         }
         self.heed_sniffer();
-        if let Some(result) = over {
-            let (message, clean) = match result {
-                Ok(()) => ("the connection ended".to_owned(), true),
-                Err(error) => (format!("connection lost: {error}"), false),
-            };
-            self.over(Closed { message, clean, foreign: false });
-        }
+        over
     }
 
     /// Acts on what h2 does not tell.
@@ -249,6 +282,7 @@ impl<B: Body> Connection<B> {
             self.streams.iter_mut().for_each(|(&id, stream)| self.schedule.window_grew(id, stream));
             self.events.push(Event::Settings);
         }
+        self.going_away |= go_away.is_some();
         self.events.extend(go_away.map(Event::GoAway));
     }
 
@@ -275,7 +309,7 @@ impl<B: Body> Connection<B> {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         // It may have left h2's queue of streams to open.
         self.schedule.window_grew(id, stream);
-        match stream.poll() {
+        match stream.poll(self.phase == Phase::Ending) {
             ControlFlow::Break(outcome) => self.end_with(id, outcome),
             ControlFlow::Continue(responded) => {
                 self.events.extend(responded.map(|pairs| Event::Responded(id, pairs)));
@@ -309,6 +343,7 @@ impl<B: Body> Connection<B> {
     fn end(&mut self, id: u32, mut outcome: Outcome) {
         // Dropping its halves cancels towards the peer what is still open.
         let Some(mut stream) = self.streams.remove(&id) else { return };
+        self.lost |= outcome.origin == Origin::Transport && !outcome.unprocessed;
         if self.settings.side == Side::Server && outcome.origin == Origin::Transport {
             // For a handler a lost connection is the same as a client that left.
             outcome.code = Code::Cancelled as u8;
@@ -328,7 +363,7 @@ impl<B: Body> Connection<B> {
     }
 
     fn over(&mut self, closed: Closed) {
-        if std::mem::replace(&mut self.closed, true) {
+        if std::mem::replace(&mut self.phase, Phase::Closed) == Phase::Closed {
             return;
         }
         let ids: Vec<u32> = self.streams.keys().copied().collect();
@@ -336,6 +371,7 @@ impl<B: Body> Connection<B> {
             self.end(id, response::lost(&closed.message));
         }
         self.role = Role::Over;
+        self.io.lock().forget_input();
         self.events.push(Event::Closed(closed));
     }
 }

@@ -79,20 +79,18 @@ impl Outbox {
         if self.pushed == self.taken || self.taken > self.newest_start {
             return false;
         }
-        let mut drop = self.pushed - self.newest_start;
-        self.length -= usize::try_from(drop).expect("queued bytes fit a usize");
+        let mut drop = usize::try_from(self.pushed - self.newest_start).expect("queued bytes fit a usize");
+        self.length -= drop;
         self.pushed = self.newest_start;
         while drop > 0 {
-            match self.pieces.back_mut().expect("the newest message is queued") {
-                Piece::Small(bytes) if bytes.len() as u64 > drop => {
-                    bytes.truncate(bytes.len() - usize::try_from(drop).expect("less than len"));
+            match self.pieces.pop_back().expect("the newest message is queued") {
+                Piece::Small(mut bytes) if bytes.len() > drop => {
+                    bytes.truncate(bytes.len() - drop);
+                    self.pieces.push_back(Piece::Small(bytes));
                     drop = 0;
                 }
-                Piece::Small(bytes) => drop -= bytes.len() as u64,
-                Piece::Large(bytes) => drop -= bytes.len() as u64,
-            }
-            if drop > 0 || self.pieces.back().is_some_and(Piece::is_spent) {
-                self.pieces.pop_back();
+                Piece::Small(bytes) => drop -= bytes.len(),
+                Piece::Large(bytes) => drop -= bytes.len(),
             }
         }
         self.push(payload);
@@ -161,7 +159,7 @@ mod tests {
             outbox.push(&Payload::Borrowed(b""));
             assert_eq!(outbox.len(), 7 + 20_005 + 5);
             let mut expected = b"\0\0\0\0\x02ab\0\0\0\x4e\x20".to_vec();
-            expected.extend([b'x'; 20_000]);
+            expected.extend(vec![b'x'; 20_000]);
             expected.extend([0; 5]);
             assert_eq!(all(&mut outbox, max), expected);
             assert!(outbox.is_empty());
@@ -181,5 +179,23 @@ mod tests {
         assert_eq!(outbox.take(7).unwrap().len(), 6 + 1);
         assert!(!outbox.replace_newest(&Payload::Borrowed(b"d")));
         assert_eq!(all(&mut outbox, 100), b"\0\0\0\x01c");
+    }
+    #[test]
+    fn nothing_of_a_replaced_message_is_left() {
+        let (small, empty) = (Payload::Borrowed(b"old"), Payload::Borrowed(b""));
+        for first in [None, Some(&small), Some(&shared(b'x', 20_000))] {
+            for newest in [&small, &empty, &shared(b'y', 20_000)] {
+                let (mut outbox, mut expected) = (Outbox::default(), Outbox::default());
+                if let Some(payload) = first {
+                    outbox.push(payload);
+                    expected.push(payload);
+                }
+                outbox.push(newest);
+                assert!(outbox.replace_newest(&Payload::Borrowed(b"newer")));
+                expected.push(&Payload::Borrowed(b"newer"));
+                assert_eq!(outbox.len(), expected.len());
+                assert_eq!(all(&mut outbox, 1000), all(&mut expected, 1000));
+            }
+        }
     }
 }

@@ -35,6 +35,11 @@ impl Pipe {
         self.wake_reader();
     }
 
+    /// Nobody will read it any more.
+    pub(crate) fn forget_input(&mut self) {
+        self.input.clear();
+    }
+
     /// Copies what h2 left unread, so that the caller's buffer is free again. Returns the bytes kept.
     pub(crate) fn keep_unread(&mut self) -> usize {
         // Only the newest piece can lie in the caller's buffer; older ones were copied before.

@@ -13,7 +13,8 @@ pub(crate) type Accepted = (Request<RecvStream>, server::SendResponse<Bytes>);
 
 /// What h2 is doing for us.
 pub(crate) enum Role {
-    Handshake(Pin<Box<server::Handshake<Io, Bytes>>>),
+    /// The client's preface is awaited; with `true` the server shuts down as soon as it came.
+    Handshake(Pin<Box<server::Handshake<Io, Bytes>>>, bool),
     Server(Box<server::Connection<Io, Bytes>>),
     /// Without its `SendRequest` the connection ends when its streams do.
     Client(Box<client::Connection<Io, Bytes>>, Option<client::SendRequest<Bytes>>),
@@ -23,7 +24,7 @@ pub(crate) enum Role {
 impl Role {
     pub(crate) fn new(settings: &Settings, io: Io, cx: &mut Context<'_>) -> Self {
         match settings.side {
-            Side::Server => Self::Handshake(Box::pin(settings.server().handshake(io))),
+            Side::Server => Self::Handshake(Box::pin(settings.server().handshake(io)), false),
             Side::Client => {
                 let mut handshake = Box::pin(settings.client().handshake(io));
                 // It only writes the preface, and the pipe takes it at once.
@@ -41,11 +42,16 @@ impl Role {
         cx: &mut Context<'_>,
         accepted: &mut Vec<Accepted>,
     ) -> Option<Result<(), h2::Error>> {
-        if let Self::Handshake(handshake) = self {
+        if let Self::Handshake(handshake, shut_down) = self {
             match handshake.as_mut().poll(cx) {
                 Poll::Pending => return None,
                 Poll::Ready(Err(error)) => return Some(Err(error)),
-                Poll::Ready(Ok(connection)) => *self = Self::Server(Box::new(connection)),
+                Poll::Ready(Ok(mut connection)) => {
+                    if *shut_down {
+                        connection.graceful_shutdown();
+                    }
+                    *self = Self::Server(Box::new(connection));
+                }
             }
         }
         match self {
@@ -61,7 +67,7 @@ impl Role {
                 Poll::Ready(result) => Some(result),
                 Poll::Pending => None,
             },
-            Self::Handshake(_) | Self::Over => None,
+            Self::Handshake(..) | Self::Over => None,
         }
     }
 
@@ -70,7 +76,8 @@ impl Role {
         match self {
             Self::Server(connection) => connection.graceful_shutdown(),
             Self::Client(_, requests) => *requests = None,
-            Self::Handshake(_) | Self::Over => {}
+            Self::Handshake(_, shut_down) => *shut_down = true,
+            Self::Over => {}
         }
     }
 

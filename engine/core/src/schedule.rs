@@ -12,7 +12,9 @@ use fnv::FnvHashMap;
 use std::collections::VecDeque;
 
 /// A stream's portion while others wait.
-const QUANTUM_BYTES: usize = 16 * 1024;
+pub(crate) const QUANTUM_BYTES: usize = 16 * 1024;
+/// Portions of new streams between two of old ones: those go first, and stop nobody.
+const FRESH_IN_A_ROW: usize = 4;
 /// The connection window before any WINDOW_UPDATE. Source: RFC 9113 section 6.9.2.
 const INITIAL_WINDOW_BYTES: u64 = 65_535;
 
@@ -22,11 +24,19 @@ pub(crate) type Streams<B> = FnvHashMap<u32, Stream<B>>;
 pub(crate) struct Schedule {
     /// Streams whose queue or end changed since the last turn.
     dirty: Vec<u32>,
+    lines: Lines,
+    /// DATA bytes ever handed to h2: with the sniffer's count, the peer's connection window.
+    handed: u64,
+}
+
+/// Where streams with queued bytes stand.
+#[derive(Debug, Default)]
+struct Lines {
     /// Streams that had less than one portion yet: a short call does not wait behind long ones.
     fresh: VecDeque<u32>,
     circle: VecDeque<u32>,
-    /// DATA bytes ever handed to h2: with the sniffer's count, the peer's connection window.
-    handed: u64,
+    /// Portions that went to fresh streams since one went to the circle.
+    fresh_in_a_row: usize,
 }
 
 /// What a turn of the schedule did.
@@ -48,15 +58,14 @@ impl Schedule {
 
     /// A turn would find something to do.
     pub(crate) fn has_work(&self, pipe: &Pipe) -> bool {
-        let queued = !self.fresh.is_empty() || !self.circle.is_empty();
-        !self.dirty.is_empty() || queued && self.window(pipe) > 0 && pipe.is_settled()
+        !self.dirty.is_empty() || !self.lines.is_empty() && self.window(pipe) > 0 && pipe.is_settled()
     }
 
     /// The window of a stream grew, or may have.
     pub(crate) fn window_grew<B>(&mut self, id: u32, stream: &mut Stream<B>) {
         if stream.sending == Sending::Window {
             stream.sending = Sending::Queued;
-            self.circle.push_back(id);
+            self.lines.of(stream).push_back(id);
         }
     }
 
@@ -71,17 +80,23 @@ impl Schedule {
         let mut room = OUTPUT_LIMIT.saturating_sub(pipe.output.len());
         while room > 0
             && let window @ 1.. = self.window(pipe)
-            && let Some(id) = self.fresh.pop_front().or_else(|| self.circle.pop_front())
+            && let Some(id) = self.lines.next()
         {
             let Some(stream) = streams.get_mut(&id) else { continue };
-            let alone = self.fresh.is_empty() && self.circle.is_empty();
-            let portion = if alone { usize::MAX } else { QUANTUM_BYTES };
+            let alone = self.lines.is_empty();
+            let portion = if alone { usize::MAX } else { stream.portion };
             let handed = stream.hand_over(window.min(room).min(portion));
             room -= handed;
             self.handed += handed as u64;
             turn.served.push(id);
+            stream.portion = QUANTUM_BYTES;
             match stream.sending {
-                Sending::Queued => self.circle.push_back(id),
+                Sending::Queued if alone || handed == portion => self.lines.circle.push_back(id),
+                Sending::Queued => {
+                    // Window or room cut it short. It goes on where it stopped, or the same streams would always lose.
+                    stream.portion = portion - handed;
+                    self.lines.of(stream).push_front(id);
+                }
                 Sending::Window => {}
                 Sending::Idle => turn.finish(id, stream),
             }
@@ -91,14 +106,14 @@ impl Schedule {
     }
 
     fn enqueue<B: Body>(&mut self, streams: &mut Streams<B>, turn: &mut Turn) {
+        self.lines.forget_dead(streams);
         for id in self.dirty.drain(..) {
             let Some(stream) = streams.get_mut(&id) else { continue };
             if stream.outbox.is_empty() {
                 turn.finish(id, stream);
             } else if stream.sending == Sending::Idle {
                 stream.sending = Sending::Queued;
-                let line = if stream.handed < QUANTUM_BYTES { &mut self.fresh } else { &mut self.circle };
-                line.push_back(id);
+                self.lines.of(stream).push_back(id);
             }
         }
     }
@@ -106,6 +121,36 @@ impl Schedule {
     fn window(&self, pipe: &Pipe) -> usize {
         let granted = INITIAL_WINDOW_BYTES + pipe.sniffer.seen.connection_window;
         usize::try_from(granted.saturating_sub(self.handed)).unwrap_or(usize::MAX)
+    }
+}
+
+impl Lines {
+    fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.circle.is_empty()
+    }
+
+    /// Whose portion is next.
+    fn next(&mut self) -> Option<u32> {
+        let circle_is_due = self.fresh_in_a_row >= FRESH_IN_A_ROW && !self.circle.is_empty();
+        if !circle_is_due && let Some(id) = self.fresh.pop_front() {
+            self.fresh_in_a_row += 1;
+            return Some(id);
+        }
+        self.fresh_in_a_row = 0;
+        self.circle.pop_front()
+    }
+
+    /// The line a stream belongs to.
+    fn of<B>(&mut self, stream: &Stream<B>) -> &mut VecDeque<u32> {
+        if stream.handed < QUANTUM_BYTES { &mut self.fresh } else { &mut self.circle }
+    }
+
+    /// Streams that ended in line leave it at the latest when they are most of it; a closed window moves nobody.
+    fn forget_dead<B>(&mut self, streams: &Streams<B>) {
+        if self.fresh.len() + self.circle.len() > 2 * streams.len() + 64 {
+            self.fresh.retain(|id| streams.contains_key(id));
+            self.circle.retain(|id| streams.contains_key(id));
+        }
     }
 }
 

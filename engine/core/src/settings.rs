@@ -34,6 +34,9 @@ pub struct Settings {
 const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 /// Reset streams h2 remembers; its default of 50 turns late DATA of a cancelled stream into errors.
 const REMEMBERED_RESETS: usize = 1000;
+/// More calls than one read of 256 KiB can open and cancel: h2 handles a whole read before anything is accepted, so an
+/// overloaded server would otherwise end connections of honest clients. Rates of resets are for the embedder to limit.
+const RESETS_BEFORE_ACCEPT: usize = 20_000;
 /// h2 counts these for the life of a connection: lifted far above what an honest peer causes.
 const PEER_CAUSED_RESETS: usize = 100_000;
 /// Above what a turn hands over (256 KiB), so that `capacity()` is the peer's window and nothing else.
@@ -65,8 +68,7 @@ impl Settings {
         let mut builder = server::Builder::new();
         common!(builder, self)
             .max_concurrent_streams(self.max_concurrent_streams)
-            // h2 handles a whole read before anything is accepted: its default of 20 dies at once.
-            .max_pending_accept_reset_streams(REMEMBERED_RESETS)
+            .max_pending_accept_reset_streams(RESETS_BEFORE_ACCEPT)
             .max_local_error_reset_streams(Some(PEER_CAUSED_RESETS));
         builder
     }

@@ -5,6 +5,7 @@ use crate::inbox::{Body, Inbox, InboxError};
 use crate::outbox::Outbox;
 use crate::ready::{Ready, StreamNote};
 use crate::response;
+use crate::schedule::QUANTUM_BYTES;
 use crate::settings::{Settings, Side};
 use crate::wire::metadata::Pairs;
 use crate::wire::prefix::PrefixError;
@@ -36,6 +37,14 @@ pub(crate) enum End {
     Trailers(HeaderMap),
 }
 
+/// What a stream has of h2.
+pub(crate) type Handles = (
+    Option<client::ResponseFuture>,
+    Option<server::SendResponse<Bytes>>,
+    Option<RecvStream>,
+    Option<SendStream<Bytes>>,
+);
+
 pub(crate) struct Stream<B> {
     side: Side,
     pub(crate) note: Arc<StreamNote>,
@@ -50,10 +59,14 @@ pub(crate) struct Stream<B> {
     pub(crate) end: Option<End>,
     /// Bytes ever handed to h2: a stream that had none goes first.
     pub(crate) handed: usize,
+    /// What is left of its portion of the schedule.
+    pub(crate) portion: usize,
     /// Received bytes whose window was not given back yet.
     held: usize,
     /// Of those, what the application has taken.
     taken: usize,
+    /// What was given back before the application took it.
+    early: usize,
     /// Window is given back in steps of this.
     release_step: usize,
     /// The peer sent all it will.
@@ -78,8 +91,10 @@ impl<B: Body> Stream<B> {
             sending: Sending::Idle,
             end: None,
             handed: 0,
+            portion: QUANTUM_BYTES,
             held: 0,
             taken: 0,
+            early: 0,
             release_step: (settings.stream_window_bytes / 4).max(1) as usize,
             half_closed: false,
             receiver_waits: false,
@@ -87,8 +102,15 @@ impl<B: Body> Stream<B> {
         }
     }
 
+    /// Parts with h2.
+    pub(crate) fn let_go(&mut self) -> Handles {
+        (self.response.take(), self.respond.take(), self.receive.take(), self.send.take())
+    }
+
     /// Reads all h2 has for this stream. `Break`: the call is over. `Continue(Some(_))`: the response began.
-    pub(crate) fn poll(&mut self) -> ControlFlow<Outcome, Option<Pairs>> {
+    ///
+    /// `ending`: the connection is over, which h2 reports to a sending half as if the peer had reset it.
+    pub(crate) fn poll(&mut self, ending: bool) -> ControlFlow<Outcome, Option<Pairs>> {
         self.note.clear();
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
@@ -98,7 +120,7 @@ impl<B: Body> Stream<B> {
         }
         if self.receive.is_none() && self.response.is_none() {
             // No half is left that would be told of a RST_STREAM: ask for it.
-            self.poll_reset(&mut cx)?;
+            self.poll_reset(&mut cx, ending)?;
         }
         ControlFlow::Continue(responded)
     }
@@ -163,7 +185,7 @@ impl<B: Body> Stream<B> {
         }
     }
 
-    fn poll_reset(&mut self, cx: &mut Context<'_>) -> ControlFlow<Outcome> {
+    fn poll_reset(&mut self, cx: &mut Context<'_>, ending: bool) -> ControlFlow<Outcome> {
         let polled = match (self.respond.as_mut(), self.send.as_mut()) {
             (Some(respond), _) => respond.poll_reset(cx),
             (None, Some(send)) => send.poll_reset(cx),
@@ -171,6 +193,7 @@ impl<B: Body> Stream<B> {
         };
         match polled {
             Poll::Pending => ControlFlow::Continue(()),
+            Poll::Ready(Ok(_)) if ending => ControlFlow::Break(response::lost("the connection ended")),
             Poll::Ready(Ok(reason)) => ControlFlow::Break(response::reset(reason)),
             Poll::Ready(Err(error)) => ControlFlow::Break(response::error(&error)),
         }
@@ -180,20 +203,24 @@ impl<B: Body> Stream<B> {
     /// window would never arrive. Bounded by the message limit, which its prefix has passed.
     pub(crate) fn release_for_waiting_receiver(&mut self) {
         if self.receiver_waits && !self.inbox.has_message() {
+            self.early += self.held - self.taken.min(self.held);
             self.release(self.held);
         }
     }
 
     /// The application took messages of `bytes` in all, prefixes included.
     pub(crate) fn took(&mut self, bytes: usize) {
-        self.taken += bytes;
+        // What was given back early comes first in the stream, and must not be given back twice.
+        let early = bytes.min(self.early);
+        self.early -= early;
+        self.taken += bytes - early;
         if self.taken >= self.release_step {
             self.release(self.taken);
         }
     }
 
     fn release(&mut self, bytes: usize) {
-        // A large message may have been given back while it arrived: never more than is held.
+        // Whatever the application says it took: never more than is held.
         let bytes = bytes.min(self.held);
         self.taken = 0;
         if bytes == 0 {
@@ -208,7 +235,7 @@ impl<B: Body> Stream<B> {
 
     /// Bytes received that the application has not taken.
     pub(crate) fn held(&self) -> usize {
-        self.held - self.taken.min(self.held)
+        self.early + self.held - self.taken.min(self.held)
     }
 
     /// The receiver that waits can go on.

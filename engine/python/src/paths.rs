@@ -85,7 +85,10 @@ impl StreamBase {
     /// The call is over; `untaken` are its last messages.
     pub(crate) fn end(&self, untaken: Vec<Item<MessageBody>>) {
         self.closed.store(true, Relaxed);
+        self.over.store(true, Relaxed);
         lock(&self.batch).append(untaken);
+        let step = lock(&self.step).take();
+        drop(step);
     }
 
     pub(crate) fn slice_is_spent(&self) -> bool {

@@ -27,11 +27,14 @@ pub(crate) struct StreamBase {
     pub(crate) codec: Py<Codec>,
     pub(crate) link: OnceLock<Link>,
     pub(crate) batch: Mutex<Batch>,
-    step: Mutex<Option<Py<Receive>>>,
+    /// Kept from one `__anext__` to the next.
+    pub(crate) step: Mutex<Option<Py<Receive>>>,
     /// The message `_take_only` found, until it knows that nothing follows.
     only: Mutex<Option<Py<PyAny>>>,
     /// A receive is waiting.
     pub(crate) receiving: AtomicBool,
+    /// The call is over.
+    pub(crate) over: AtomicBool,
     /// The call is over, or its sending side is.
     pub(crate) closed: AtomicBool,
     /// The newest message was sent with `merge`.
@@ -54,6 +57,7 @@ impl StreamBase {
             step: Mutex::default(),
             only: Mutex::default(),
             receiving: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             mergeable: AtomicBool::new(false),
         }
@@ -71,8 +75,11 @@ impl StreamBase {
             Some(step) if reference_count(&step) == 1 && step.get().is_fresh() => step.into_bound(py),
             _ => Receive::make(slf, true)?,
         };
-        // What stood there is dropped outside of the lock: it may run Python code.
-        let _older = lock(&slf.get().step).replace(step.clone().unbind());
+        // Not beyond the end: stream and step would keep each other alive until a garbage collection.
+        if !slf.get().over.load(Relaxed) {
+            // What stood there is dropped outside of the lock: it may run Python code.
+            let _older = lock(&slf.get().step).replace(step.clone().unbind());
+        }
         Ok(step)
     }
 
