@@ -42,7 +42,8 @@ bench: build ## run the benchmarks
 	$(BIN)/python -m benchmarks.run
 
 gen: build ## write the generated code of examples/ and tests/protos again
-	$(BIN)/penstock generate examples/tutorial tests/protos
+	$(BIN)/penstock generate examples/tutorial
+	$(BIN)/penstock generate --grpc tests/protos
 
 fmt: setup ## format Python and Rust, and mend what lint can mend
 	$(BIN)/ruff check --fix --quiet . || true

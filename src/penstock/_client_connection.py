@@ -60,7 +60,7 @@ class ClientConnection(Transport):
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
                 self._reserved -= 1
-            else:
+            elif waiter in self._waiting:  # else its turn came, and was passed on, between its cancellation and here
                 self._waiting.remove(waiter)
             self._admit()
             raise
@@ -97,7 +97,7 @@ class ClientConnection(Transport):
         self.engine.shut_down()
 
     def forget(self) -> None:
-        """In a forked child: no call may start here."""
+        """No call may start here any more."""
         super().forget()
         self.free, self._most = 0, 0
 

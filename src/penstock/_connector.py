@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 from enum import Enum
@@ -28,10 +29,13 @@ class ChannelState(Enum):
     IDLE = "idle"
     """There is no connection; the next call makes one."""
     CONNECTING = "connecting"
+    """An attempt runs, or waits for the end of its pause."""
     READY = "ready"
+    """There is a connection that takes calls."""
     TRANSIENT_FAILURE = "transient failure"
     """The last attempt failed; calls fail at once until the next attempt, unless they wait for ready."""
     SHUTDOWN = "shutdown"
+    """It was closed."""
 
 
 class Connector:
@@ -124,18 +128,28 @@ class Connector:
 
     async def _connect(self) -> ClientConnection:
         connection = ClientConnection(self._limits, self.loop, self._authority, secure=False)
-        if self._address.path:
-            await self.loop.create_unix_connection(lambda: connection, self._address.path)
-        else:
-            await self.loop.create_connection(lambda: connection, self._address.host, self._address.port)
+        try:
+            if self._address.path:
+                await self.loop.create_unix_connection(lambda: connection, self._address.path)
+            else:
+                await self.loop.create_connection(lambda: connection, self._address.host, self._address.port)
+        except BaseException:
+            # Cancelled, uvloop closes a socket that was just connected without a word to its protocol.
+            connection.forget()
+            raise
         self.connections.add(connection)
-        connection.ended.add_done_callback(lambda _ended: self.connections.discard(connection))
+        connection.ended.add_done_callback(functools.partial(self._on_ended, connection))
         try:
             await connection.ready
         except BaseException:
             connection.abort("the attempt to connect was given up")
+            # The error is kept by `ready`, and its traceback leads to this frame: a cycle, if it kept the connection.
+            del connection
             raise
         return connection
+
+    def _on_ended(self, connection: ClientConnection, _ended: asyncio.Future[None]) -> None:
+        self.connections.discard(connection)
 
     def _on_attempt_done(self, attempt: asyncio.Task[None]) -> None:
         self._attempt = None
@@ -148,7 +162,7 @@ class Connector:
         pause = self._limits.reconnect_initial_seconds * GROWTH ** min(self._failures, 64)
         pause = min(pause, self._limits.reconnect_max_seconds)
         # Without it the clients of a server that restarts would all come back in the same moment.
-        pause *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
+        pause *= 1 + random.uniform(-JITTER, JITTER)
         self._failures += 1
         self._retry_at = self.loop.time() + pause
         self._last_failure = reason

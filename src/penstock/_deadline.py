@@ -21,6 +21,9 @@ ValueT = TypeVar("ValueT")
 INHERITED: ContextVar[float | None] = ContextVar("penstock deadline", default=None)
 """Inside a handler: when its call must have ended (the loop's clock)."""
 
+CLOCK_SECONDS = 0.001
+"""The clock and the timers of uvloop count milliseconds: what waited until a deadline may look at it before it."""
+
 
 class Deadline:
     """A point in time on the loop's clock. A call without one has `None` in its place."""
@@ -40,7 +43,7 @@ class Deadline:
 
     def is_over(self) -> bool:
         """The time is up."""
-        return self._loop.time() >= self.when
+        return self._loop.time() >= self.when - CLOCK_SECONDS
 
     def status(self) -> Status:
         """What a call that missed it ends with."""
@@ -52,14 +55,16 @@ class Deadline:
         Raises:
             DeadlineExceeded: It was not done by then, and is cancelled.
         """
+        scope = asyncio.timeout_at(self.when)
         try:
-            async with asyncio.timeout_at(self.when):
+            async with scope:
                 return await waiting
         except TimeoutError as error:
-            if isinstance(error, DeadlineExceeded) or not self.is_over():
+            if isinstance(error, DeadlineExceeded) or not scope.expired():
                 raise
-            status = self.status()
-            raise DeadlineExceeded(status.code, status.message) from None
+        # Not within `except`: as its context the TimeoutError would lead to the task, and the task to this error.
+        status = self.status()
+        raise DeadlineExceeded(status.code, status.message)
 
     def watch(self, timers: Timers, item: Expiring) -> None:
         """Have `item` told when it is over."""

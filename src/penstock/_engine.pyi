@@ -11,6 +11,7 @@ _Pairs: TypeAlias = list[tuple[str, str | bytes]]
 __all__ = [
     "DONE",
     "IS_DEBUG_BUILD",
+    "MANY",
     "VERSION",
     "Codec",
     "Connection",
@@ -27,7 +28,9 @@ _ReceiveT = TypeVar("_ReceiveT")
 VERSION: str
 IS_DEBUG_BUILD: bool
 DONE: Coroutine[Any, Any, None]
+"""What `send` gives when nothing is left to wait for: one for all, awaited as often as you like."""
 MANY: object
+"""What `_take_only` gives when there is more than one message."""
 
 @type_check_only
 class Owner(Protocol):
@@ -66,6 +69,7 @@ class Encoded(Generic[_SendT]):
     """A message encoded once. `len` is its size in bytes."""
 
     def __new__(cls, payload: bytes, message_type: type[_SendT]) -> Encoded[_SendT]: ...
+    def __class_getitem__(cls, key: Any) -> GenericAlias: ...
     def __len__(self) -> int: ...
     def __bytes__(self) -> bytes: ...
 
@@ -139,8 +143,12 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
         """The next message, or `None`: nothing is there (`_is_last`: and nothing will be)."""
 
     def _take_many(self, most: int) -> list[_ReceiveT]: ...
-    def _take_only(self) -> _ReceiveT | None: ...
-    def _reply(self, message: _SendT, trailers: _Pairs | None, /) -> bool: ...
+    def _take_only(self) -> _ReceiveT | None:
+        """The one message, once nothing follows. `None`: not yet, or (`_is_last`) there is none. `MANY`: more."""
+
+    def _reply(self, message: _SendT, trailers: _Pairs | None) -> bool:
+        """Server: send the one reply and end with OK. False: there was no room, nothing was done."""
+
     @property
     def _is_last(self) -> bool: ...
     def _await_message(self) -> bool:
@@ -229,7 +237,12 @@ class Connection:
         only: bytes | Encoded[Any] | None,
         /,
     ) -> None:
-        """Start a call. Raises ConnectionError if the connection takes no more, UsageError for bad metadata."""
+        """Client: start a call; with `only`, that is its one message, and the sending side ends behind it.
+
+        Raises:
+            ConnectionError: The connection takes no more calls.
+            UsageError: The path, or a pair of the metadata, may not be sent.
+        """
 
     def adopt(self, stream: StreamBase[Any, Any], id: int) -> None:  # noqa: A002 - the engine's name for it
         """Server: give the call that `_on_opened` told of its stream, before that returns."""

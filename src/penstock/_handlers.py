@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from penstock._deadline import INHERITED
 from penstock.errors import RpcError, UsageError
 from penstock.method import Kind, Method, raw_method, server_codec
+from penstock.server_calls import FAILED
+from penstock.service import Service
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
@@ -20,12 +22,8 @@ if TYPE_CHECKING:
     from penstock import _engine
     from penstock.limits import Limits
     from penstock.server_calls import ServerStream
-    from penstock.service import Service
 
 logger = logging.getLogger("penstock.server")
-
-FAILED = Status(StatusCode.UNKNOWN, "the handler raised an exception")
-"""What a client learns of an unexpected exception: nothing that was not meant for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +73,12 @@ class Route:
             raise TypeError(_wrong_result(self.handler, result))
 
     def _end_with(self, call: ServerStream[Any, Any], error: Exception) -> None:
+        if call._deadline is not None and call._deadline.is_over():
+            # What failed for want of time, a call that inherited the deadline, may fail a moment before its timer.
+            call._on_expired()
         known = _rpc_error(error)
         if known is not None and not known._outcome_of_call:
-            try:
-                call._finish_with(known.status, known.metadata)
-            except UsageError:
-                logger.exception("%s: the metadata of a status cannot be sent", call.path)
-                call._finish_with(FAILED)
+            call._finish_with(known.status, known.metadata)
         elif known is not None and call.status is not None:
             logger.debug("%s from %s ended: %s", call.path, call.peer, known)
         else:
@@ -118,8 +115,9 @@ def routes(services: Iterable[Service], limits: Limits) -> dict[str, Route]:
     """
     table: dict[str, Route] = {}
     for service in services:
-        if not service.METHODS:
-            msg = f"{type(service).__name__} has no METHODS: pass objects of generated bases, or of Service"
+        if not isinstance(service, Service) or not service.METHODS:
+            what = f"the class {service.__name__}" if isinstance(service, type) else f"a {type(service).__name__}"
+            msg = f"{what} is no service with METHODS: pass objects of generated bases, or of Service"
             raise UsageError(msg)
         for name, method in service.METHODS.items():
             handler = getattr(service, name, None)
@@ -135,7 +133,14 @@ def routes(services: Iterable[Service], limits: Limits) -> dict[str, Route]:
 
 
 def fallback_route(handler: Callable[..., Any], limits: Limits) -> Route:
-    """The route of calls no method fits: a many → many handler of bytes."""
+    """The route of calls no method fits: a many → many handler of bytes.
+
+    Raises:
+        UsageError: The handler has the wrong form.
+    """
+    if not callable(handler) or inspect.isgeneratorfunction(handler):
+        msg = f"fallback is `async def handler(stream)`, not {handler!r}"
+        raise UsageError(msg)
     return _route(server_codec(raw_method("*"), limits), Kind.BOTH_STREAM, handler)
 
 

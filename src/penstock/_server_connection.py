@@ -39,6 +39,8 @@ class ServerConnection(Transport):
         left = self._server.limits.handshake_timeout_seconds
         self._among = self._server.timers.add(self.loop.time() + left, left, self)
         self._server.connections.add(self)
+        if self.draining.is_set():
+            self.abort("the server has stopped")  # accepted in the moment it stopped listening
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is closed."""

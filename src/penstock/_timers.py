@@ -17,6 +17,9 @@ class Expiring(Protocol):
 FINEST, COARSEST = -12, -5
 """Grains of time, as powers of two: from 1/4096 s to 1/32 s."""
 
+FEW_TICKS = 1024
+"""So many ticks are kept without a look at which of them are empty."""
+
 PARTS = 6
 """A grain is at most 2**-6 = 1/64 of the time left."""
 
@@ -30,7 +33,7 @@ class Timers:
     more than 1/32 s.
     """
 
-    __slots__ = ("_handle", "_loop", "_next", "_order", "_ticks")
+    __slots__ = ("_crowded", "_handle", "_loop", "_next", "_order", "_ticks")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -38,6 +41,7 @@ class Timers:
         self._order: list[float] = []
         self._handle: asyncio.TimerHandle | None = None
         self._next = math.inf
+        self._crowded = FEW_TICKS
 
     def add(self, when: float, left: float, item: Expiring) -> set[Expiring]:
         """Expire `item` at `when` (the loop's clock), which is `left` seconds from now, more than 0.
@@ -50,6 +54,8 @@ class Timers:
         tick = math.ceil(when / grain) * grain
         waiting = self._ticks.get(tick)
         if waiting is None:
+            if len(self._order) >= self._crowded:
+                self._sweep()
             waiting = self._ticks[tick] = set()
             heapq.heappush(self._order, tick)
             if tick < self._next:
@@ -59,6 +65,12 @@ class Timers:
 
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._ticks.values())
+
+    def _sweep(self) -> None:
+        # Calls end long before a deadline that is hours away; what they leave would otherwise stay until then.
+        self._ticks = {tick: waiting for tick, waiting in self._ticks.items() if waiting}
+        self._order = sorted(self._ticks)
+        self._crowded = max(FEW_TICKS, 2 * len(self._order))
 
     def _arm(self, tick: float) -> None:
         if self._handle is not None:

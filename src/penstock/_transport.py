@@ -121,7 +121,8 @@ class Transport(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def forget(self) -> None:
-        """In a forked child: never touch the socket, nor the loop, again."""
+        """Never touch the socket, nor the loop, again: a forked child, or a loop that gave the socket up."""
+        _live.discard(self)
         self.engine.detach()
         self._transport = None
 

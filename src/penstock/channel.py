@@ -30,8 +30,10 @@ ReplyT = TypeVar("ReplyT")
 class Channel:
     """Calls to one address, over a connection made when the first call needs it and made again when it is gone.
 
-    Use it as an async context manager, or call `close()`. It belongs to the loop of its first use. A server that says
-    GOAWAY finishes the calls it has; new calls go over a new connection.
+    Use it as an async context manager, or call `close()`. A server that says GOAWAY finishes the calls it has; new
+    calls go over a new connection.
+
+    Concurrency: any task of one loop, that of its first use. Not after `fork`.
 
     Args:
         address: `host:port`, `[::1]:port` or `unix:/path`.
@@ -83,9 +85,15 @@ class Channel:
 
         Waits until: the server has said its SETTINGS; failed attempts are repeated, with pauses.
         Cancelling: an attempt that runs goes on.
+        Does not promise: that the connection is still there when the next call is made.
+
+        Args:
+            timeout: Seconds; `None` waits without end.
 
         Raises:
-            TimeoutError: It took longer than `timeout` seconds.
+            TimeoutError: It took longer.
+            RpcError: CANCELLED: the channel was closed meanwhile.
+            UsageError: The channel is closed, or belongs to another loop or process.
         """
         async with asyncio.timeout(timeout):
             await self._connector_here().connection(wait_for_ready=True)
@@ -93,7 +101,8 @@ class Channel:
     async def close(self) -> None:
         """End every call with CANCELLED and close the connections. Harmless when repeated.
 
-        Waits until: the sockets are closed.
+        Waits until: the sockets are closed; a server that reads nothing is given a second.
+        Cancelling: the calls have ended; connections may still be open, call it again.
         """
         self._closed = True
         if self._connector is not None and self._process == os.getpid():
@@ -102,7 +111,7 @@ class Channel:
                     call.cancel()
             await self._connector.close()
 
-    # Calls. Generated clients call these; the options are those of `stream`.
+    # Calls. Generated clients call these.
 
     def call_unary(
         self,
@@ -114,7 +123,7 @@ class Channel:
         wait_for_ready: bool = False,
         options: CallOptions | None = None,
     ) -> UnaryCall[ReplyT]:
-        """One → one."""
+        """One → one; await the result. Options and errors as for `stream`."""
         codec = self._codecs.get(method) or self._codec(method)
         return UnaryCall(codec, request, self, method.path, timeout, metadata, wait_for_ready, options)
 
@@ -128,7 +137,7 @@ class Channel:
         wait_for_ready: bool = False,
         options: CallOptions | None = None,
     ) -> ServerStreamCall[ReplyT]:
-        """One → many."""
+        """One → many; use the result as an async context manager. Options and errors as for `stream`."""
         codec = self._codec(method)
         return ServerStreamCall(codec, request, self, method.path, timeout, metadata, wait_for_ready, options)
 
@@ -141,7 +150,7 @@ class Channel:
         wait_for_ready: bool = False,
         options: CallOptions | None = None,
     ) -> ClientStreamCall[RequestT, ReplyT]:
-        """Many → one."""
+        """Many → one; use the result as an async context manager. Options and errors as for `stream`."""
         codec = self._codec(method)
         return ClientStreamCall(codec, self, method.path, timeout, metadata, wait_for_ready, options)
 
@@ -154,7 +163,7 @@ class Channel:
         wait_for_ready: bool = False,
         options: CallOptions | None = None,
     ) -> BothStreamCall[RequestT, ReplyT]:
-        """Many → many."""
+        """Many → many; use the result as an async context manager. Options and errors as for `stream`."""
         codec = self._codec(method)
         return BothStreamCall(codec, self, method.path, timeout, metadata, wait_for_ready, options)
 
@@ -175,6 +184,12 @@ class Channel:
             metadata: Sent before the first message.
             wait_for_ready: While the server cannot be reached, wait (within `timeout`) rather than fail.
             options: What is rarely needed.
+
+        Returns:
+            A call that has not begun: it begins when its block is entered (or, one → one, when it is awaited).
+
+        Raises:
+            UsageError: `timeout` is no number of seconds from 0.
         """
         return BothStreamCall(self._raw_codec, self, path, timeout, metadata, wait_for_ready, options)
 

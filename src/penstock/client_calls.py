@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
 
 from penstock._deadline import bounded, of_call
 from penstock._engine import MANY
-from penstock.errors import Origin, RpcError, UnfinishedCall, UsageError
+from penstock.errors import BusyError, Origin, RpcError, UnfinishedCall, UsageError
 from penstock.metadata import Metadata, to_wire
 from penstock.status import Status, StatusCode
 from penstock.stream import CANCEL, Stream
@@ -34,6 +34,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
     __slots__ = (
         "_channel",
+        "_connecting",
         "_connection",
         "_deadline",
         "_initial",
@@ -62,6 +63,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
         self._wait_for_ready = wait_for_ready
         self._deadline = of_call(loop, timeout, options)
         self._connection: ClientConnection | None = None
+        self._connecting: asyncio.Timeout | None = None
         self._started = False
         self._initial: Metadata | None = None
         self._initial_waiter: asyncio.Future[None] | None = None
@@ -83,9 +85,13 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
         Waits until: the response begins, or the call ends.
         Cancelling: harmless.
+        Concurrency: any number of tasks may wait.
 
         Raises:
             RpcError: The call failed before the response began.
+            UsageError: The call is used outside of its block.
+
+        Source: gRPC PROTOCOL-HTTP2, "Response-Headers".
         """
         self._check_usable()
         while self._initial is None and self._status is None:
@@ -100,18 +106,23 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
     # Starting.
 
+    def _begin(self) -> None:
+        """Refuse a second use, before it touches what the first one does."""
+        if self._started:
+            msg = "a call is used once; make another one"
+            raise UsageError(msg)
+        self._started = True
+
     async def _start(self, only: bytes | _engine.Encoded[RequestT] | None = None) -> None:
         """Put the call on a connection, with its one message if it has one.
 
         Waits until: there is a connection with a free place.
         """
-        if self._started:
-            msg = "a call is used once; make another one"
-            raise UsageError(msg)
-        self._started = True
+        if self._error is not None:  # cancelled before it began
+            raise self._fresh_error()
         connector = self._channel._connector
         connection = None if connector is None else connector.newest
-        if connection is None or connection.free <= 0:
+        if connection is None or connection.free <= 0 or connection.loop is not self._loop:
             connection = await self._await_connection()
         deadline, left = self._deadline, None
         if deadline is not None:
@@ -122,19 +133,26 @@ class ClientCall(Stream[RequestT, ReplyT]):
                 raise self._fresh_error()
             deadline.watch(self._channel._timers, self)
         self._connection = connection
-        connection.open(self, self._path, left, self._metadata and to_wire(self._metadata), only)
+        connection.open(self, self._path, left, to_wire(self._metadata) if self._metadata else None, only)
 
     async def _await_connection(self) -> ClientConnection:
         waiting = self._channel._connection(wait_for_ready=self._wait_for_ready)
         try:
-            connection = await bounded(self._deadline, waiting)
+            async with asyncio.timeout(None) as self._connecting:
+                connection = await bounded(self._deadline, waiting)
+                if self._error is None:
+                    return connection
+                connection.release(self)
         except RpcError as error:
             self._conclude(error.status, error.origin, retryable=error.retryable)
             raise self._fresh_error() from error
-        if self._error is not None:  # cancelled by another task while this one waited
-            connection.release(self)
-            raise self._fresh_error()
-        return connection
+        except TimeoutError:
+            if self._error is None:
+                raise
+        finally:
+            self._connecting = None
+        # Another task cancelled the call while this one waited.
+        raise self._fresh_error()
 
     async def _receive_only(self) -> ReplyT:
         """The one reply, once the call ended with OK. Source: wire rule of gRPC for a single message."""
@@ -143,17 +161,15 @@ class ClientCall(Stream[RequestT, ReplyT]):
                 reply = self._take_only()
             except Exception as error:  # noqa: BLE001 - whatever a codec raises
                 raise self._undecodable(error) from error
-            if self._is_last:
+            if self._is_last or reply is MANY:
                 break
             await self._message()
         if self._error is not None:
             raise self._fresh_error()
         if reply is None or reply is MANY:
             count = "no" if reply is None else "more than one"
-            status = Status(StatusCode.UNIMPLEMENTED, f"the server sent {count} reply; this method has one")
-            self._close(status)
-            self._status = status
-            raise RpcError(status.code, status.message)
+            text = f"the server sent {count} reply; this method has one"
+            raise self._overrule(Status(StatusCode.UNIMPLEMENTED, text))
         return reply
 
     # The end.
@@ -170,6 +186,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
         if self._status is None:
             self._reset(CANCEL)
             self._conclude(status, Origin.LOCAL)
+            if self._connecting is not None and not self._connecting.expired():
+                self._connecting.reschedule(self._loop.time())
 
     def _on_concluded(self) -> None:
         if self._deadline is not None:
@@ -213,6 +231,7 @@ class UnaryCall(ClientCall[Any, ReplyT]):
         return self._run().__await__()
 
     async def _run(self) -> ReplyT:
+        self._begin()
         try:
             await self._start(self._request)
             self._ended_sending = True
@@ -232,6 +251,7 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
         self._entered = False
 
     async def __aenter__(self) -> Self:
+        self._begin()
         try:
             await self._start(self._only())
         except BaseException:
@@ -245,14 +265,27 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
     ) -> None:
         del error, traceback
         if self._status is None:
+            self.cancel()
             if kind is None:
                 self._warn_unfinished()
-            self.cancel()
+
+    @property
+    def draining(self) -> asyncio.Event:
+        """Set when the server wants its clients to finish (GOAWAY), or the connection has ended."""
+        self._check_usable()
+        if self._connection is None:
+            raise self._lost()
+        return self._connection.draining
 
     async def end_sending(self) -> None:
         """Half-close: the server learns that no more messages come, and may go on answering.
 
         Does not wait. Calling it again changes nothing.
+
+        Raises:
+            UsageError: The call is used outside of its block.
+
+        Source: RFC 9113 section 5.1, "half-closed (local)".
         """
         self._check_usable()
         if not self._ended_sending:
@@ -269,7 +302,9 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
     def _check_usable(self) -> None:
         if not self._entered:
             name = self._path.rpartition("/")[2]
-            msg = f"a streaming call lives in a block: write `async with client.{name}(...) as stream:` and use it inside"
+            msg = (
+                f"a streaming call lives in a block: write `async with client.{name}(...) as stream:` and use it inside"
+            )
             raise UsageError(msg)
 
 
@@ -296,7 +331,11 @@ class ClientStreamCall(StreamCall[RequestT, ReplyT]):
     Leaving the block without `finish()` or `cancel()` cancels the call and warns `UnfinishedCall`.
     """
 
-    __slots__ = ()
+    __slots__ = ("_reply",)
+
+    def __init__(self, codec: _engine.Codec, *call: Any) -> None:
+        super().__init__(codec, *call)
+        self._reply: ReplyT | None = None
 
     async def finish(self) -> ReplyT:
         """Half-close, and return the reply once the status is OK.
@@ -305,10 +344,21 @@ class ClientStreamCall(StreamCall[RequestT, ReplyT]):
         Cancelling: the call stays open, and half-closed; `finish()` may be called again.
 
         Raises:
-            RpcError: The call ended otherwise.
+            RpcError: The call ended otherwise. UNIMPLEMENTED: or with OK, but not with exactly one reply.
+            BusyError: Another task is in `finish()`.
+            UsageError: The call is used outside of its block.
         """
         await self.end_sending()
-        return await self._receive_only()
+        if self._receiving:
+            msg = "another task is in finish()"
+            raise BusyError(msg)
+        if self._reply is None:
+            self._receiving = True
+            try:
+                self._reply = await self._receive_only()
+            finally:
+                self._receiving = False
+        return self._reply
 
     def _warn_unfinished(self) -> None:
         name = self._path.rpartition("/")[2]
@@ -327,8 +377,13 @@ class BothStreamCall(StreamCall[RequestT, ReplyT]):
     async def finish(self) -> None:
         """Half-close, then wait for OK. Replies that still come are received and dropped.
 
+        Waits until: the server has ended.
+        Cancelling: the call stays open, and half-closed; `finish()` may be called again.
+
         Raises:
             RpcError: The call ended otherwise.
+            BusyError: Another task is receiving.
+            UsageError: The call is used outside of its block.
         """
         await self.end_sending()
         async for _reply in self:

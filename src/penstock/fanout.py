@@ -25,8 +25,17 @@ def encode(message: MessageT, codec: Codec | None = None) -> Encoded[MessageT]:
     Args:
         message: A protobuf message, or `bytes` for streams of raw bytes.
         codec: Another codec, for methods that have one.
+
+    Returns:
+        The bytes and the type of the message; `len` is their number. It does not follow later changes of the message.
+
+    Raises:
+        UsageError: The message needs a codec, or its codec gave no bytes.
     """
     kind = type(message)
+    if codec is None and kind is not bytes and not hasattr(kind, "SerializeToString"):
+        msg = f"{kind.__name__} is no protobuf message and not bytes: give the codec of its method"
+        raise UsageError(msg)
     encoder = (codec or (RAW if kind is bytes else PROTOBUF)).encoder(kind)
     payload = encoder(message) if encoder is not None else message
     if not isinstance(payload, bytes):
@@ -40,9 +49,17 @@ def broadcast(streams: Iterable[Stream[MessageT, Any]], encoded: Encoded[Message
 
     Does not promise: that anybody gets it.
 
+    Args:
+        streams: Any number; each sends messages of this type.
+        encoded: What `encode` gave.
+
     Returns:
         The streams that had no room or are over, in order. What to do with them is the caller's choice: skip the
         message, or end the slow ones.
+
+    Raises:
+        UsageError: A stream sends messages of another type. Those before it have the message.
+        ResourceExhausted: It is larger than a stream may send. Those before it have the message.
     """
     return _engine.broadcast(streams, encoded)  # type: ignore[return-value]  # it returns what it was given
 
@@ -50,7 +67,14 @@ def broadcast(streams: Iterable[Stream[MessageT, Any]], encoded: Encoded[Message
 def send_each(pairs: Iterable[tuple[Stream[MessageT, Any], MessageT]]) -> list[Stream[MessageT, Any]]:
     """Queue a message of its own on each stream that has room: one step of a model, for all its callers.
 
-    Does not wait. Returns the streams that had no room or are over.
+    Does not wait.
+    Does not promise: that anybody gets its message.
+
+    Args:
+        pairs: Each stream with the message for it.
+
+    Returns:
+        The streams that had no room, are over, or could not take this message, in order.
     """
     left_out = []
     for stream, message in pairs:

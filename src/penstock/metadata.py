@@ -30,7 +30,10 @@ class Metadata(MutableMapping[str, MetadataValue]):
             self._pairs = list(values.pairs())
         else:
             pairs = values.items() if isinstance(values, Mapping) else values
-            self._pairs = [(key.lower(), value) for key, value in pairs]
+            try:
+                self._pairs = [(key.lower(), value) for key, value in pairs]
+            except (AttributeError, TypeError, ValueError) as error:
+                raise _misshapen(values) from error
 
     def pairs(self) -> list[tuple[str, MetadataValue]]:
         """All pairs, in order."""
@@ -81,6 +84,12 @@ class Metadata(MutableMapping[str, MetadataValue]):
 
     def __repr__(self) -> str:
         return f"Metadata({self._pairs!r})"
+
+
+def _misshapen(values: object) -> Exception:
+    from penstock.errors import UsageError  # not above: errors carry metadata
+
+    return UsageError(f"metadata is a mapping or pairs, of str keys to str or bytes, not {values!r}")
 
 
 def to_wire(values: MetadataLike | None) -> list[tuple[str, MetadataValue]] | None:

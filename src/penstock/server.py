@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -59,9 +60,19 @@ class StopReport:
     stuck: tuple[OpenCall, ...]
     """Of those, the ones whose handler ignored it and still runs."""
 
+    def after(self, hurried: StopReport) -> StopReport:
+        """What this stop saw, when another one cut its grace short: calls that the other cancelled did not finish."""
+        return StopReport(
+            max(0, self.finished - len(hurried.cancelled)),
+            self.cancelled + hurried.cancelled,
+            self.stuck + hurried.stuck,
+        )
+
 
 class Server:
     """Serves calls on any number of addresses, in the loop it is started in.
+
+    Concurrency: any task of that loop. Not after `fork`.
 
     Args:
         services: Objects of generated bases, or of `Service`.
@@ -91,6 +102,7 @@ class Server:
         self._addresses: list[str] = []
         self._paths: list[Path] = []
         self._timers: Timers | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
 
     @property
@@ -138,17 +150,26 @@ class Server:
                 again = asyncio.ensure_future(signalled.get())
                 try:
                     await asyncio.wait([stopping, again], return_when=asyncio.FIRST_COMPLETED)
-                    if not stopping.done():
-                        await self.stop(0)
-                    return await stopping
+                    hurried = None if stopping.done() else await self.stop(0)
+                    report = await stopping
+                    return report if hurried is None else report.after(hurried)
                 finally:
                     again.cancel()
+                    # If this was cancelled: what leaving the block does takes its place.
+                    stopping.cancel()
 
     @contextlib.asynccontextmanager
     async def listening(self, *addresses: str, plaintext: bool = False) -> AsyncIterator[str]:
-        """Listen within a block; gives the first address, its port as the system chose it.
+        """Listen within a block.
 
         Leaving the block stops the server at once, as `stop(grace=0)`; call `stop` before for a gentler end.
+
+        Args:
+            addresses: As for `serve`.
+            plaintext: As for `serve`.
+
+        Yields:
+            The first address, its port as the system chose it: what a `Channel` takes.
 
         Raises:
             OSError, UsageError: As `serve`.
@@ -157,6 +178,7 @@ class Server:
         parsed = [_address.parse(address) for address in addresses]
         for address in parsed:
             _address.check_plaintext(address, plaintext=plaintext)
+        self._enter_loop()
         self.draining.clear()
         try:
             for address in parsed:
@@ -173,18 +195,25 @@ class Server:
         Waits until: all calls have ended, all sockets are closed. A handler that ignores its cancellation is waited
         for another 5 s, then reported.
         Cancelling: may leave connections open; call it again.
+
+        Args:
+            grace: Seconds that open calls get to end by themselves; 0 cancels them at once.
+
+        Returns:
+            What happened to the calls that were open.
         """
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        # Now, not at the end: a successor may listen on the same path while calls here still finish.
+        self._remove_paths()
         self.draining.set()
         for connection in list(self.connections):
             connection.shut_down()
-        open_calls = [call for connection in self.connections for call in connection.calls]
+        open_calls = {call for connection in self.connections for call in connection.calls}
         await self._wait_for_calls(grace)
-        report = await self._cancel_calls(len(open_calls))
+        report = await self._cancel_calls(open_calls)
         await self._close_connections()
-        self._remove_paths()
         return report
 
     def _check_startable(self, addresses: tuple[str, ...]) -> None:
@@ -197,6 +226,16 @@ class Server:
         if self._listeners:
             msg = "the server is listening already; give it all addresses at once"
             raise UsageError(msg)
+        if self._addresses:
+            msg = "the server is still stopping; await stop(), or make another server"
+            raise UsageError(msg)
+
+    def _enter_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop not in {None, loop}:
+            # It listened in another one before: timers and waiters of that are of no use here.
+            self._timers, self.draining = None, asyncio.Event()
+        self._loop = loop
 
     async def _listen(self, address: _address.Address) -> None:
         loop = asyncio.get_running_loop()
@@ -205,6 +244,7 @@ class Server:
             return ServerConnection(self, loop)
 
         if address.path:
+            _check_unused(address.path)
             listener = await loop.create_unix_server(connection, address.path, backlog=BACKLOG)
             self._paths.append(Path(address.path))
         else:
@@ -214,24 +254,31 @@ class Server:
 
     async def _wait_for_calls(self, grace: float) -> None:
         connections = list(self.connections)
-        if connections and grace > 0:
-            await asyncio.wait([connection.finished for connection in connections], timeout=grace)
-            # Without calls a connection ends by itself, as soon as the client has answered the GOAWAY.
-            await asyncio.wait([connection.ended for connection in connections], timeout=min(grace, 1.0))
+        if not connections or grace <= 0:
+            return
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace
+        await asyncio.wait([connection.finished for connection in connections], timeout=grace)
+        # Without calls a connection ends by itself, as soon as the client has answered the GOAWAY.
+        await asyncio.wait([connection.ended for connection in connections], timeout=min(grace, 1.0))
+        # Calls that were under way to us when the GOAWAY was under way to the client are served as well.
+        late = [connection.ended for connection in connections if connection.calls]
+        if late:
+            await asyncio.wait(late, timeout=max(0.0, end - loop.time()))
 
-    async def _cancel_calls(self, open_calls: int) -> StopReport:
+    async def _cancel_calls(self, open_calls: set[ServerStream[Any, Any]]) -> StopReport:
         left = [call for connection in self.connections for call in connection.calls]
         for call in left:
             call._close(Status(StatusCode.UNAVAILABLE, "the server is shutting down"))
         tasks = {call._task: call for call in left if call._task is not None and not call._task.done()}
         stuck = (await asyncio.wait(tasks, timeout=CLEANUP_SECONDS))[1] if tasks else set()
         report = StopReport(
-            finished=max(0, open_calls - len(left)),
+            finished=len(open_calls.difference(left)),
             cancelled=tuple(OpenCall(call.path, call.peer) for call in left),
             stuck=tuple(OpenCall(tasks[task].path, tasks[task].peer) for task in stuck),
         )
-        for call in report.stuck:
-            logger.error("%s from %s ignores its cancellation", call.path, call.peer)
+        for ignoring in report.stuck:
+            logger.error("%s from %s ignores its cancellation", ignoring.path, ignoring.peer)
         return report
 
     async def _close_connections(self) -> None:
@@ -250,6 +297,19 @@ class Server:
         for path in self._paths:
             path.unlink(missing_ok=True)
         self._paths.clear()
+
+
+def _check_unused(path: str) -> None:
+    """Raise OSError if somebody listens there: the loop itself would take the path away from a living server."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except BlockingIOError:
+            pass  # somebody does, with a full backlog
+        except OSError:
+            return
+    raise OSError(errno.EADDRINUSE, f"another server listens on unix:{path}")
 
 
 def _plain(sock: Any) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from penstock._deadline import Deadline
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from penstock.metadata import MetadataLike, MetadataValue
 
 __all__ = ["ServerCall", "ServerStream"]
+
+logger = logging.getLogger("penstock.server")
+
+FAILED = Status(StatusCode.UNKNOWN, "the handler raised an exception")
+"""What a client learns of an unexpected exception: nothing that was not meant for it."""
 
 NOTICE_SECONDS = 1.0
 """What a handler that was told of the end gets to end by itself, before it is cancelled."""
@@ -105,13 +111,23 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         """Send metadata before the first message. Without this, an empty one goes out with the first message.
 
         Does not wait.
+        Does not promise: that the client gets it.
+
+        Args:
+            metadata: Keys are made lower case; values are printable ASCII, or bytes for a key that ends in `-bin`.
 
         Raises:
             UsageError: Initial metadata or a message was sent before, or a key or value may not be sent.
+
+        Source: gRPC PROTOCOL-HTTP2, "Response-Headers".
         """
         if not self._respond(to_wire(metadata)) and self._status is None:
             msg = "initial metadata was sent before; send it first, and once"
             raise UsageError(msg)
+
+    def cancel(self) -> None:
+        """End the call now, on both sides, with CANCELLED; what is queued is dropped. Harmless after the end."""
+        self._close(Status(StatusCode.CANCELLED, "cancelled by the handler"))
 
     # For what runs the handler.
 
@@ -146,16 +162,21 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         """End with a status after what is queued."""
         if self._status is not None:
             return
-        trailers = to_wire(self._trailing) or []
-        trailers = [*trailers, *(to_wire(metadata) or [])]
-        packed = pack(status.code, status.message, status.details) if status.details else None
-        self._finish(status.code, status.message, packed, trailers, False)
+        message = _encodable(status.message)
+        try:
+            trailers = [*(to_wire(self._trailing) or []), *(to_wire(metadata) or [])]
+            packed = pack(status.code, message, status.details) if status.details else None
+            self._finish(status.code, message, packed, trailers, False)
+        except Exception:
+            # Details or metadata of the program cannot be sent; the call must end all the same.
+            logger.exception("%s: the status %s cannot be sent", self.path, status.code.name)
+            self._finish(FAILED.code, FAILED.message, None, None, False)
 
     # The end.
 
     def _close(self, status: Status) -> None:
         if self._status is None:
-            self._finish(status.code, status.message, None, None, True)
+            self._finish(status.code, _encodable(status.message), None, None, True)
             self._conclude(status, Origin.LOCAL)
 
     def _on_expired(self) -> None:
@@ -184,11 +205,20 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         elif task.cancelled():
             # It may never have begun.
             self._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"))
+        elif task.exception() is not None:
+            # A BaseException, which `Route.run` lets pass.
+            logger.error("%s from %s: the handler failed", self.path, self.peer, exc_info=task.exception())
+            self._finish_with(FAILED)
 
     def _release(self) -> None:
         # A cancelled task keeps its frames, and they keep this call: only a garbage collection would free them.
         self._task = None
         self._connection.release(self)
+
+
+def _encodable(message: object) -> str:
+    """Any text as UTF-8 can say it: names of files may hold lone surrogates."""
+    return str(message).encode("utf-8", "backslashreplace").decode()
 
 
 ServerCall = ServerStream[Any, Any]

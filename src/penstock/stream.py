@@ -30,6 +30,9 @@ ReceiveT = TypeVar("ReceiveT")
 QUEUED, NO_ROOM, CLOSED = 0, 1, 2
 """What `_push` answers."""
 
+MESSAGES_PER_LOOK = 16
+"""Messages `send_many` queues between two looks at the time slice."""
+
 OK = Status(StatusCode.OK)
 
 CANCEL = 8
@@ -79,7 +82,11 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
     def send_nowait(self, message: SendT | Encoded[SendT]) -> None:
         """Queue one message if there is room.
 
+        Does not wait.
         Does not promise: that the peer gets it. Only a final OK does.
+
+        Args:
+            message: As for `send`.
 
         Raises:
             WouldBlock: There is no room; nothing was queued.
@@ -96,10 +103,21 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
     async def send_many(self, messages: Iterable[SendT | Encoded[SendT]]) -> None:
         """Send each message of a collection; cheaper than as many `send`s.
 
-        Waits until: the last message is queued.
-        Cancelling: those before the one that waits are queued, that one and those after it are not.
+        Waits until: the last message is queued. About every millisecond other tasks run.
+        Cancelling: what was queued is a part from the beginning, each message whole.
+        Concurrency: messages of other tasks may come between these.
+        Does not promise: that the peer gets them. Only a final OK does.
+
+        Args:
+            messages: In the order of sending; each as for `send`.
+
+        Raises:
+            RpcError, EndOfStream, ClosedError, UsageError: As `send`; the messages before are queued.
         """
-        for message in messages:
+        for number, message in enumerate(messages, 1):
+            if number % MESSAGES_PER_LOOK == 0:
+                await self.send(message)  # it looks at the time slice, and lets others run
+                continue
             payload = self._encode(message)
             if self._push(payload) != QUEUED:
                 await self._send_waiting(payload)
@@ -108,7 +126,18 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         """Send all that a sync or async iterable gives.
 
         An exception of the iterable cancels the call and is raised again: a source that broke must not look like a
-        clean end. Cancelling this task cancels neither the call nor what was sent.
+        clean end.
+
+        Waits until: the source is at its end and the last message is queued.
+        Cancelling: what was queued is a part from the beginning, each message whole; the call goes on.
+        Does not promise: that the peer gets them. Only a final OK does.
+
+        Args:
+            source: Gives messages, each as for `send`; one at a time, when there is room for it.
+
+        Raises:
+            RpcError, EndOfStream, ClosedError, UsageError: As `send`.
+            Exception: Whatever the source raised.
         """
         self._check_usable()
         if self._ended_sending:
@@ -132,16 +161,26 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         Waits until: at least one message is there, or the end.
         Cancelling: loses nothing.
 
+        Args:
+            most: At least 1.
+
+        Returns:
+            From 1 to `most` messages, in order.
+
         Raises:
             EndOfStream: The peer sent its last message.
-            RpcError: The call ended otherwise.
+            RpcError: The call ended otherwise, or a message could not be decoded (INTERNAL).
             BusyError: Another task is receiving.
+            UsageError: `most` is below 1, or the call is used outside of its block.
         """
         if most < 1:
             msg = "receive_many takes at least 1"
             raise UsageError(msg)
         first = await self.receive()
-        return [first, *self._take_many(most - 1)]
+        try:
+            return [first, *self._take_many(most - 1)]
+        except Exception as error:
+            raise self._undecodable(error) from error
 
     def cancel(self) -> None:
         """End the call now, on both sides, with CANCELLED. Harmless after the end."""
@@ -261,8 +300,7 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
     def _undecodable(self, error: BaseException) -> BaseException:
         if not isinstance(error, Exception):
             return error
-        self._close(Status(StatusCode.INTERNAL, f"a message could not be decoded: {error}"))
-        failure = self._fresh_error()
+        failure = self._overrule(Status(StatusCode.INTERNAL, f"a message could not be decoded: {error}"))
         failure.__cause__ = error
         return failure
 
@@ -290,7 +328,12 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
             self._conclude(Status(StatusCode.OK, message) if message else OK, Origin.REMOTE, trailers)
             return
         details = Metadata(trailers).get(DETAILS_KEY)
-        status = Status(StatusCode(code), message, unpack(details) if isinstance(details, bytes) else ())
+        if isinstance(details, bytes):
+            status = Status(StatusCode(code), message, unpack(details))
+            # They are in the status now; as metadata of an error that is relayed they could not be sent.
+            trailers = [pair for pair in trailers or () if pair[0] != DETAILS_KEY]
+        else:
+            status = Status(StatusCode(code), message)
         self._conclude(self._judge(status), Origin(origin), trailers, retryable=unprocessed)
 
     # The end.
@@ -336,6 +379,16 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         """End the call from this side."""
         raise NotImplementedError
 
+    def _overrule(self, status: Status) -> RpcError:
+        """End the call with what this side found wrong, even if the peer has ended it with OK meanwhile."""
+        self._close(status)
+        if self._status is not status:
+            self._reset(CANCEL)  # drops what nobody took
+            self._status = status
+            self._error = RpcError(status.code, status.message)
+            self._error._outcome_of_call = True
+        return self._fresh_error()
+
     def _check_usable(self) -> None:
         """Raise UsageError if the call is not open yet."""
 
@@ -349,5 +402,6 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         return error
 
     def _lost(self) -> RpcError:
-        return RpcError(StatusCode.UNAVAILABLE, "the connection is gone", origin=Origin.TRANSPORT)
-
+        error = RpcError(StatusCode.UNAVAILABLE, "the connection is gone", origin=Origin.TRANSPORT)
+        error._outcome_of_call = True
+        return error

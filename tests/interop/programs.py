@@ -53,24 +53,28 @@ def quoted(lines: Sequence[str]) -> list[str]:
 
 def _start_go(name: str, address: str) -> Program:
     environment = {"ADDRESS": address, "INTERVAL_MS": str(round(INTERVAL_SECONDS * 1000))}
-    return Program([str(_build_go_programs() / name)], environment)
+    return Program([str(build_go(GO_MODULE) / name)], environment)
 
 
 @functools.cache
-def _build_go_programs() -> Path:
-    """Build the six Go programs, or skip the test; go itself knows which of them are still fresh."""
+def build_go(module: Path) -> Path:
+    """Build the programs of a Go module, or skip the test; go itself knows which of them are still fresh.
+
+    Returns:
+        The folder they are in.
+    """
     go = shutil.which("go")
     if go is None:
         absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        absent("needs Go to build examples/tutorial/go, and there is no `go` on the PATH")
-    folder = GO_MODULE / "bin"
+        absent(f"needs Go to build {module.relative_to(PROJECT)}, and there is no `go` on the PATH")
+    folder = module / "bin"
     built = subprocess.run(
         [go, "build", "-buildvcs=false", "-o", f"{folder}{os.sep}", "./..."],
-        cwd=GO_MODULE,
+        cwd=module,
         capture_output=True,
         text=True,
         check=False,
     )
     if built.returncode != 0:
-        pytest.fail(f"go build in {GO_MODULE}:\n{built.stdout}{built.stderr}")
+        pytest.fail(f"go build in {module}:\n{built.stdout}{built.stderr}")
     return folder

@@ -4,11 +4,11 @@ use crate::connection::Connection;
 use crate::event::{Outcome, Reply};
 use crate::inbox::{Body, Item};
 use crate::outbox::Payload;
-use crate::request::{Call, CallError};
+use crate::request::{Call, CallError, response_head};
 use crate::role::Role;
 use crate::stream::{End, Stream};
-use crate::wire::metadata::{self, MetadataError, Pairs};
-use crate::wire::status;
+use crate::wire::metadata::{self, MetadataError, Pairs, list_size};
+use crate::wire::status::{self, Code};
 use h2::Reason;
 use http::HeaderMap;
 
@@ -36,6 +36,26 @@ pub enum Pushed {
     Gone,
 }
 
+/// What `:status` adds to a header list.
+const HTTP_STATUS_SIZE: usize = ":status200".len() + 32;
+/// What else stands in front of a status that comes without a response head.
+const HEAD_SIZE: usize = HTTP_STATUS_SIZE + "content-typeapplication/grpc".len() + 32;
+/// What is kept of a status message that is too long for the peer.
+const SHORT_MESSAGE_BYTES: usize = 1024;
+
+/// Trailers in the place of those the peer would not take: an error stays what it is, without what came with it; an OK
+/// without its metadata would be a lie.
+fn shortened(reply: &Reply, error: &MetadataError) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    if reply.code == Code::Ok as u8 {
+        status::write(Code::ResourceExhausted as u8, &format!("trailing {error}"), &mut trailers);
+    } else {
+        let end = reply.message.floor_char_boundary(SHORT_MESSAGE_BYTES);
+        status::write(reply.code, &reply.message[..end], &mut trailers);
+    }
+    trailers
+}
+
 impl<B: Body> Connection<B> {
     /// Client: starts a call; its HEADERS leave with the next flush.
     ///
@@ -45,6 +65,7 @@ impl<B: Body> Connection<B> {
     /// [`CallError`]; nothing was sent.
     pub fn open(&mut self, call: &Call<'_>) -> Result<u32, CallError> {
         let request = call.request()?;
+        self.check_headers(list_size(request.headers()) + call.pseudo_size())?;
         let Role::Client(_, Some(requests)) = &self.role else {
             return Err(CallError::Connection("the connection takes no new calls".to_owned()));
         };
@@ -67,6 +88,10 @@ impl<B: Body> Connection<B> {
     /// # Errors
     /// [`MetadataError`]; nothing was sent.
     pub fn respond(&mut self, id: u32, metadata: &Pairs) -> Result<bool, MetadataError> {
+        if !metadata.is_empty() {
+            let head = response_head(metadata)?;
+            self.check_headers(list_size(head.headers()) + HTTP_STATUS_SIZE)?;
+        }
         self.streams.get_mut(&id).map_or(Ok(false), |stream| stream.respond(metadata))
     }
 
@@ -110,10 +135,11 @@ impl<B: Body> Connection<B> {
 
     /// A sender waits: `Writable` tells when half of the limit is free. False: the call is over.
     pub fn await_room(&mut self, id: u32) -> bool {
-        self.streams.get_mut(&id).is_some_and(|stream| {
-            stream.sender_waits = true;
-            true
-        })
+        let Some(stream) = self.streams.get_mut(&id) else { return false };
+        stream.sender_waits = true;
+        // There may be room already: no flush would tell.
+        self.tell_sender(id);
+        true
     }
 
     /// Client: ends the sending side after what is queued.
@@ -135,6 +161,9 @@ impl<B: Body> Connection<B> {
             metadata::write_details(&reply.details, &mut trailers);
         }
         metadata::write(&reply.trailers, &mut trailers)?;
+        if let Err(error) = self.check_headers(list_size(&trailers) + HEAD_SIZE) {
+            trailers = shortened(reply, &error);
+        }
         if let Some(stream) = self.streams.get_mut(&id) {
             if discard {
                 stream.drop_queue();

@@ -15,6 +15,7 @@ use crate::role::{Accepted, Role};
 use crate::schedule::{Schedule, Streams};
 use crate::settings::{Settings, Side};
 use crate::stream::Stream;
+use crate::wire::metadata::MetadataError;
 use crate::wire::status::Code;
 use bytes::Bytes;
 use h2::Reason;
@@ -120,6 +121,9 @@ impl<B: Body> Connection<B> {
 
     /// Moves queued messages and h2's own frames to the output. True: there is some.
     pub fn flush(&mut self) -> bool {
+        if self.is_silent() {
+            return false;
+        }
         // HEADERS of new calls first: until they are out h2 grants their DATA nothing.
         self.turn();
         let turn = self.schedule.turn(&mut self.streams, &self.io.lock());
@@ -155,6 +159,9 @@ impl<B: Body> Connection<B> {
     /// Something waits that a flush would act on, or output that it made before.
     #[must_use]
     pub fn has_work(&self) -> bool {
+        if self.is_silent() {
+            return false;
+        }
         let pipe = self.io.lock();
         !pipe.output.is_empty() || self.phase != Phase::Closed && (self.ready.is_set() || self.schedule.has_work(&pipe))
     }
@@ -214,6 +221,14 @@ impl<B: Body> Connection<B> {
         if self.going_away { 0 } else { self.role.max_calls() }
     }
 
+    /// Refuses headers the peer would not take: h2 would send them, and the peer might end the connection.
+    pub(crate) fn check_headers(&self, size: usize) -> Result<(), MetadataError> {
+        match self.io.lock().sniffer.seen.max_header_list {
+            Some(limit) if size > limit as usize => Err(MetadataError::TooLarge { size, limit: limit as usize }),
+            _ => Ok(()),
+        }
+    }
+
     /// Counts since the beginning.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -227,6 +242,11 @@ impl<B: Body> Connection<B> {
     #[must_use]
     pub fn wired(&self) -> usize {
         self.role.wired()
+    }
+
+    /// A server says nothing before it knows that the client speaks HTTP/2: others get an answer in their own language.
+    fn is_silent(&self) -> bool {
+        self.phase == Phase::Open && self.opening.awaits_client()
     }
 
     fn turn(&mut self) {
@@ -309,10 +329,12 @@ impl<B: Body> Connection<B> {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         // It may have left h2's queue of streams to open.
         self.schedule.window_grew(id, stream);
-        match stream.poll(self.phase == Phase::Ending) {
+        let mut responded = None;
+        let polled = stream.poll(self.phase == Phase::Ending, &mut responded);
+        self.events.extend(responded.map(|pairs| Event::Responded(id, pairs)));
+        match polled {
             ControlFlow::Break(outcome) => self.end_with(id, outcome),
-            ControlFlow::Continue(responded) => {
-                self.events.extend(responded.map(|pairs| Event::Responded(id, pairs)));
+            ControlFlow::Continue(()) => {
                 if stream.receiver_waits && stream.is_readable() {
                     stream.receiver_waits = false;
                     self.events.push(Event::Readable(id));
@@ -329,7 +351,7 @@ impl<B: Body> Connection<B> {
         self.end(id, outcome);
     }
 
-    fn tell_sender(&mut self, id: u32) {
+    pub(crate) fn tell_sender(&mut self, id: u32) {
         let limit = self.settings.send_buffer_bytes;
         if let Some(stream) = self.streams.get_mut(&id)
             && stream.sender_waits

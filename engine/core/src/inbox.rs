@@ -44,8 +44,6 @@ pub enum Item<B> {
         body: B,
         /// Its length in bytes.
         length: usize,
-        /// The flag of its prefix.
-        compressed: bool,
     },
 }
 
@@ -55,6 +53,9 @@ pub(crate) enum InboxError {
     /// Flag or length of a prefix.
     #[error(transparent)]
     Prefix(#[from] PrefixError),
+    /// A message is compressed, and nobody agreed on a coding.
+    #[error("a message has the compressed flag, and no grpc-encoding was agreed on")]
+    Compressed,
     /// No memory for a message within the limit.
     #[error("no memory for a message of {0} bytes")]
     Memory(usize),
@@ -140,11 +141,11 @@ impl<B: Body> Inbox<B> {
         let mut end = 0;
         let mut large = None;
         while let Some(head) = data[end..].first_chunk::<PREFIX_BYTES>() {
-            let prefix = match prefix::read(*head, self.limit) {
+            let prefix = match self.read_prefix(*head) {
                 Ok(prefix) => prefix,
                 Err(error) => {
                     self.keep_whole(&data[..end]);
-                    return Err(error.into());
+                    return Err(error);
                 }
             };
             if prefix.length >= LARGE_BYTES {
@@ -178,7 +179,7 @@ impl<B: Body> Inbox<B> {
             self.packed.extend_from_slice(&data[..used]);
             return self.check_prefix().map(|()| used);
         };
-        let whole = PREFIX_BYTES + prefix::read(*head, self.limit)?.length;
+        let whole = PREFIX_BYTES + self.read_prefix(*head)?.length;
         let used = (whole - have).min(data.len());
         self.packed.extend_from_slice(&data[..used]);
         if have + used == whole {
@@ -190,7 +191,7 @@ impl<B: Body> Inbox<B> {
     /// The prefix may just have become whole.
     fn check_prefix(&mut self) -> Result<(), InboxError> {
         let Some(head) = self.packed[self.complete..].first_chunk::<PREFIX_BYTES>() else { return Ok(()) };
-        let prefix = prefix::read(*head, self.limit)?;
+        let prefix = self.read_prefix(*head)?;
         if prefix.length >= LARGE_BYTES {
             self.packed.truncate(self.complete);
             return self.start_filling(prefix);
@@ -199,6 +200,11 @@ impl<B: Body> Inbox<B> {
             self.complete += PREFIX_BYTES;
         }
         Ok(())
+    }
+
+    fn read_prefix(&self, head: [u8; PREFIX_BYTES]) -> Result<Prefix, InboxError> {
+        let prefix = prefix::read(head, self.limit)?;
+        if prefix.compressed { Err(InboxError::Compressed) } else { Ok(prefix) }
     }
 
     fn start_filling(&mut self, prefix: Prefix) -> Result<(), InboxError> {
@@ -218,8 +224,7 @@ impl<B: Body> Inbox<B> {
         if filling.filled == filling.prefix.length
             && let Some(Filling { body, prefix, .. }) = self.filling.take()
         {
-            let Prefix { compressed, length } = prefix;
-            self.items.push_back(Item::Large { body, length, compressed });
+            self.items.push_back(Item::Large { body, length: prefix.length });
         }
         used
     }
@@ -291,6 +296,17 @@ mod tests {
             let expected = PrefixError::TooLong { length: 101, limit: 100 };
             assert_eq!(result, Err(InboxError::Prefix(expected)));
             assert_eq!(drain(&mut inbox).len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_compressed_message_is_refused_wherever_it_is_cut() {
+        for piece in [1, 3, 1000] {
+            let mut inbox = Inbox::<Vec<u8>>::new(100);
+            let bytes = [framed(&[7]), vec![1, 0, 0, 0, 3, 9, 9, 9]].concat();
+            let result = bytes.chunks(piece).try_for_each(|part| inbox.read(part));
+            assert_eq!(result, Err(InboxError::Compressed));
+            assert_eq!(drain(&mut inbox).len(), 1);
         }
     }
 

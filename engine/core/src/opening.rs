@@ -56,6 +56,11 @@ impl Opening {
         Self::FirstFrame(Vec::new())
     }
 
+    /// The client's preface is not whole.
+    pub(crate) fn awaits_client(&self) -> bool {
+        matches!(self, Self::Preface(_))
+    }
+
     /// Looks at the next bytes.
     ///
     /// # Errors

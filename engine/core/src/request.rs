@@ -12,6 +12,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("grpc-python-penstock/", env!("CARGO_PKG_VERSION")));
 
@@ -63,11 +66,20 @@ impl Call<'_> {
         Ok(request)
     }
 
+    /// What the pseudo-headers add to the header list.
+    pub(crate) fn pseudo_size(&self) -> usize {
+        let names = ":method:scheme:authority:path".len() + 4 * 32;
+        names + "POST".len() + "https".len() + self.authority.len() + self.path.len()
+    }
+
     fn uri(&self) -> Result<Uri, CallError> {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(if self.secure { Scheme::HTTPS } else { Scheme::HTTP });
         let authority = Authority::try_from(self.authority).map_err(|_| CallError::Uri(self.authority.to_owned()))?;
         parts.authority = Some(authority);
+        if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
+            return Err(CallError::Uri(self.path.to_owned()));
+        }
         let path = PathAndQuery::try_from(self.path).map_err(|_| CallError::Uri(self.path.to_owned()))?;
         parts.path_and_query = Some(path);
         Uri::from_parts(parts).map_err(|_| CallError::Uri(self.path.to_owned()))
@@ -91,6 +103,7 @@ impl Refusal {
         *response.status_mut() = self.http;
         if let Some((code, message)) = &self.status {
             response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+            response.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
             status::write(*code as u8, message, response.headers_mut());
         }
         response
@@ -101,13 +114,17 @@ impl Refusal {
 ///
 /// # Errors
 /// [`Refusal`] for what is not a gRPC call: 405 for another method, 415 for another content type, and INTERNAL with
-/// 400 for a timeout or metadata that cannot be read (as grpc-go does).
+/// 400 for a timeout or metadata that cannot be read (as grpc-go does), UNIMPLEMENTED for a coding we have not.
 pub(crate) fn read(parts: &Parts) -> Result<CallHead, Refusal> {
     if parts.method != Method::POST {
         return Err(Refusal::http(StatusCode::METHOD_NOT_ALLOWED));
     }
     if !is_grpc(&parts.headers) {
         return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    if let Some(coding) = parts.headers.get(ENCODING).filter(|coding| *coding != IDENTITY) {
+        let message = format!("grpc-encoding {coding:?} is not supported");
+        return Err(Refusal { http: StatusCode::OK, status: Some((Code::Unimplemented, message)) });
     }
     let malformed =
         |message: String| Refusal { http: StatusCode::BAD_REQUEST, status: Some((Code::Internal, message)) };
@@ -119,7 +136,7 @@ pub(crate) fn read(parts: &Parts) -> Result<CallHead, Refusal> {
     };
     let metadata = metadata::read(&parts.headers).map_err(|error| malformed(error.to_string()))?;
     Ok(CallHead {
-        path: parts.uri.path().to_owned(),
+        path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         authority: parts.uri.authority().map_or_else(String::new, ToString::to_string),
         metadata,
         timeout,
@@ -180,6 +197,16 @@ mod tests {
             let value = HeaderValue::from_static(text);
             request(|r| drop(r.headers_mut().insert(header::CONTENT_TYPE, value))).unwrap();
         }
+    }
+
+    #[test]
+    fn a_coding_nobody_offered_is_unimplemented_and_says_what_is_taken() {
+        let gzip = HeaderValue::from_static("gzip");
+        let refusal = request(|r| drop(r.headers_mut().insert(ENCODING, gzip))).unwrap_err();
+        let response = refusal.response();
+        assert_eq!(response.headers()[ACCEPT_ENCODING], IDENTITY);
+        assert_eq!(status::read(response.headers()).unwrap().0, Code::Unimplemented as u8);
+        request(|r| drop(r.headers_mut().insert(ENCODING, IDENTITY))).unwrap();
     }
 
     #[test]

@@ -67,9 +67,20 @@ pub(crate) fn lost(message: &str) -> Outcome {
 
 /// Judges a RST_STREAM of the peer.
 pub(crate) fn reset(reason: Reason) -> Outcome {
-    let code = status::from_reset(reason);
+    let code = from_reset(reason);
     let message = format!("the peer reset the stream: {}", reason.description());
     Outcome { unprocessed: reason == Reason::REFUSED_STREAM, ..Outcome::new(code, message, Origin::Remote) }
+}
+
+/// The code for a stream the peer reset. Source: gRPC PROTOCOL-HTTP2, "Errors".
+fn from_reset(reason: Reason) -> Code {
+    match reason {
+        Reason::REFUSED_STREAM => Code::Unavailable,
+        Reason::CANCEL => Code::Cancelled,
+        Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
+        Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
+        _ => Code::Internal,
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +124,22 @@ mod tests {
     fn a_missing_status_is_never_ok() {
         assert_eq!(trailers(None).code, Code::Unknown as u8);
         assert_eq!(trailers(Some(&HeaderMap::new())).code, Code::Unknown as u8);
+    }
+
+    #[test]
+    fn resets_map_as_the_specification_says() {
+        let cases = [
+            (Reason::NO_ERROR, Code::Internal),
+            (Reason::PROTOCOL_ERROR, Code::Internal),
+            (Reason::FLOW_CONTROL_ERROR, Code::Internal),
+            (Reason::REFUSED_STREAM, Code::Unavailable),
+            (Reason::CANCEL, Code::Cancelled),
+            (Reason::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
+            (Reason::INADEQUATE_SECURITY, Code::PermissionDenied),
+        ];
+        for (reason, code) in cases {
+            assert_eq!(from_reset(reason), code);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use h2::Reason;
 
 const HEAD_BYTES: usize = 9;
-/// Of a GOAWAY: 8 bytes and the text we keep.
+/// Of a GOAWAY: 8 bytes and the text we keep; of SETTINGS: more than there are.
 const KEPT_BYTES: usize = 8 + 512;
 
 const RST_STREAM: u8 = 3;
@@ -14,6 +14,7 @@ const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const ACK: u8 = 1;
+const MAX_HEADER_LIST_SIZE: u16 = 6;
 
 /// A GOAWAY of the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) grown: Vec<u32>,
     /// A SETTINGS frame (not an ack) came: any window or limit may have changed.
     pub(crate) settings: bool,
+    /// The largest header list the peer takes, if it said so.
+    pub(crate) max_header_list: Option<u32>,
     pub(crate) go_away: Option<GoAway>,
     pub(crate) frames: u64,
     pub(crate) pings: u64,
@@ -117,7 +120,7 @@ impl Sniffer {
         if self.kind == SETTINGS && self.flags & ACK == 0 {
             self.seen.settings = true;
         }
-        let wanted = matches!(self.kind, RST_STREAM | PING | GOAWAY | WINDOW_UPDATE);
+        let wanted = matches!(self.kind, RST_STREAM | SETTINGS | PING | GOAWAY | WINDOW_UPDATE);
         self.want = if wanted { length.min(KEPT_BYTES) } else { 0 };
         self.skip = length - self.want;
         self.kept.clear();
@@ -130,6 +133,15 @@ impl Sniffer {
         };
         match self.kind {
             RST_STREAM => self.seen.resets += 1,
+            SETTINGS => {
+                // Source: RFC 9113 section 6.5.1.
+                for setting in self.kept.chunks_exact(6) {
+                    if setting[..2] == MAX_HEADER_LIST_SIZE.to_be_bytes() {
+                        let value = [setting[2], setting[3], setting[4], setting[5]];
+                        self.seen.max_header_list = Some(u32::from_be_bytes(value));
+                    }
+                }
+            }
             PING if self.flags & ACK == 0 => self.seen.pings += 1,
             WINDOW_UPDATE => match word(0) {
                 Some(grown) if self.stream == 0 => self.seen.connection_window += u64::from(grown & 0x7fff_ffff),
@@ -167,7 +179,7 @@ mod tests {
         go_away.extend(11u32.to_be_bytes());
         go_away.extend(b"too_many_pings");
         [
-            frame(SETTINGS, 0, 0, &[0; 12]),
+            frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 9, 0, 6, 0, 0, 1, 2]),
             frame(SETTINGS, ACK, 0, &[]),
             frame(0, 0, 1, &[9; 300]),
             frame(WINDOW_UPDATE, 0, 0, &1000u32.to_be_bytes()),
@@ -192,6 +204,7 @@ mod tests {
             assert_eq!((seen.frames, seen.connection_window, seen.pings, seen.resets), (10, 1000, 1, 1));
             assert_eq!(seen.grown, [5]);
             assert!(seen.settings);
+            assert_eq!(seen.max_header_list, Some(258));
             let go_away = seen.go_away.clone().unwrap();
             assert_eq!((go_away.last_stream_id, go_away.reason), (7, Reason::ENHANCE_YOUR_CALM));
             assert_eq!(go_away.text, "too_many_pings");

@@ -107,14 +107,15 @@ impl<B: Body> Stream<B> {
         (self.response.take(), self.respond.take(), self.receive.take(), self.send.take())
     }
 
-    /// Reads all h2 has for this stream. `Break`: the call is over. `Continue(Some(_))`: the response began.
+    /// Reads all h2 has for this stream. `Break`: the call is over. `responded` gets the metadata of a response that began,
+    /// also if it ended at once.
     ///
     /// `ending`: the connection is over, which h2 reports to a sending half as if the peer had reset it.
-    pub(crate) fn poll(&mut self, ending: bool) -> ControlFlow<Outcome, Option<Pairs>> {
+    pub(crate) fn poll(&mut self, ending: bool, responded: &mut Option<Pairs>) -> ControlFlow<Outcome> {
         self.note.clear();
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
-        let responded = self.poll_response(&mut cx)?;
+        *responded = self.poll_response(&mut cx)?;
         if self.receive.is_some() {
             self.poll_data(&mut cx)?;
         }
@@ -122,7 +123,7 @@ impl<B: Body> Stream<B> {
             // No half is left that would be told of a RST_STREAM: ask for it.
             self.poll_reset(&mut cx, ending)?;
         }
-        ControlFlow::Continue(responded)
+        ControlFlow::Continue(())
     }
 
     fn poll_response(&mut self, cx: &mut Context<'_>) -> ControlFlow<Outcome, Option<Pairs>> {
@@ -248,7 +249,7 @@ impl<B: Body> Stream<B> {
 fn refused(error: &InboxError) -> Outcome {
     let code = match error {
         InboxError::Prefix(PrefixError::TooLong { .. }) | InboxError::Memory(_) => Code::ResourceExhausted,
-        InboxError::Prefix(PrefixError::Flag(_)) | InboxError::Truncated => Code::Internal,
+        InboxError::Prefix(PrefixError::Flag(_)) | InboxError::Compressed | InboxError::Truncated => Code::Internal,
     };
     Outcome::new(code, error.to_string(), Origin::Local)
 }

@@ -177,6 +177,23 @@ fn metadata_of_the_response_comes_first_and_trailers_last() {
 }
 
 #[test]
+fn a_response_that_comes_in_one_read_has_its_metadata() {
+    let mut client = Scripted::client(4);
+    let id = client.end.ask("hello");
+    client.heard();
+    let head = [(":status", "200"), ("content-type", "application/grpc"), ("k", "v")];
+    client.say_at_once(&[
+        frames::headers(id, 0, &head),
+        frames::data(id, 0, frames::message(b"message")),
+        frames::trailers(id, "0"),
+    ]);
+    let call = client.end.call(id);
+    assert_eq!((call.initial.as_ref(), call.messages.len()), (Some(&vec![text("k", "v")]), 1));
+    assert_eq!(client.end.code(id), 0);
+    client.done();
+}
+
+#[test]
 fn bad_metadata_sends_nothing_and_the_call_goes_on() {
     let bad = vec![text("Upper", "x")];
     let mut pair = Pair::new(4);
@@ -301,6 +318,22 @@ fn a_status_and_a_reset_in_one_read_are_the_status() {
         assert_eq!(client.end.messages(id), ["enough"]);
         client.done();
     }
+}
+
+#[test]
+fn an_end_can_leave_behind_what_is_queued() {
+    let mut pair = Pair::new(7).settled();
+    pair.client.reads = false;
+    let id = pair.client.ask("hello");
+    pair.settle();
+    pair.server.send_all(id, (0..10).map(|i| pattern(i, 20_000)));
+    pair.settle();
+    // The client's window is full, and the client does not read.
+    assert!(pair.server.connection.queued(id) > 0);
+    pair.server.connection.finish(id, &status(4, "too late"), true).unwrap();
+    pair.settle();
+    assert_eq!((pair.client.code(id), pair.client.messages(id).len()), (4, WINDOW / 20_005));
+    pair.done();
 }
 
 #[test]

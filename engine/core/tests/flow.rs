@@ -84,7 +84,7 @@ fn a_window_given_back_early_is_not_given_back_again() {
     assert!(!pair.server.connection.await_message(id));
     pair.settle();
     let Received::Item(item) = pair.server.connection.take(id) else { panic!("the large message came") };
-    assert_eq!(item, penstock_core::Item::Large { body: large.to_vec(), length: large.len(), compressed: false });
+    assert_eq!(item, penstock_core::Item::Large { body: large.to_vec(), length: large.len() });
     pair.server.connection.took(id, PREFIX_BYTES + large.len());
     pair.settle();
     let held = pair.server.connection.held(id);
@@ -317,6 +317,9 @@ fn a_full_queue_says_so_and_tells_when_half_is_free() {
     assert_eq!(writable(&mut server), 1);
     server.end.connection.feed(grant(40_000).into());
     assert_eq!(writable(&mut server), 0, "told once");
+    // Who waits with room at hand is told at once.
+    assert!(server.end.connection.await_room(1));
+    assert_eq!(writable(&mut server), 1);
     server.end.connection.finish(1, &ok(), false).unwrap();
     server.done();
 }

@@ -48,8 +48,10 @@ fn reset_reason(frames: &[Frame], stream: u32) -> Option<u32> {
 fn assert_serves(server: &mut Scripted, id: u32) {
     server.say(&[frames::request(id), frames::data(id, END_STREAM, frames::message(b"hello"))]);
     assert_eq!(server.end.messages(id), ["hello"]);
-    server.end.finish(id, ok());
-    assert!(server.heard().iter().any(|frame| frame.stream == id && frame.is_last()));
+    server.end.answer(id, "hello yourself");
+    let heard = server.heard();
+    assert!(heard.iter().any(|frame| frame.stream == id && frame.kind == frames::DATA));
+    assert!(heard.iter().any(|frame| frame.stream == id && frame.is_last()));
 }
 
 #[test]
@@ -169,8 +171,9 @@ fn a_message_is_refused_before_it_is_received() {
 }
 
 #[test]
-fn a_flag_that_does_not_exist_ends_the_call() {
-    for flag in [2, 255] {
+fn a_flag_nobody_agreed_on_ends_the_call() {
+    // 1 is a compressed message, without a coding.
+    for flag in [1, 2, 255] {
         let bad = [&frames::message(b"good")[..], &[flag, 0, 0, 0, 1, 7]].concat();
         let mut server = Scripted::server(5);
         server.say(&[frames::request(1), frames::data(1, 0, bad.clone())]);
@@ -303,34 +306,59 @@ fn data_of_one_byte_a_frame_is_read() {
 }
 
 #[test]
-fn a_header_list_over_the_limit_ends_its_call_only() {
+fn a_header_list_over_the_peers_limit_is_not_sent() {
     let mut pair = Pair::new(9).settled();
     let large = vec![("k".to_owned(), Value::Text("v".repeat(20_000)))];
     let call = Call { path: "/a.B/C", authority: "test", secure: false, timeout: None, metadata: &large };
-    let id = pair.client.open_call(&call);
-    pair.settle();
-    assert_eq!(pair.server.opened(), 0);
-    assert_eq!(pair.client.code(id), UNKNOWN);
-    assert!(pair.client.outcome(id).message.contains("431"), "{:?}", pair.client.outcome(id));
+    let error = pair.client.connection.open(&call).unwrap_err();
+    assert!(error.to_string().contains("exceed the peer's limit of 16384"), "{error}");
     // The other way.
     let id = pair.client.ask("hello");
     pair.settle();
-    pair.server.connection.respond(id, &large).unwrap();
-    pair.settle();
-    assert_eq!((pair.client.code(id), pair.server.outcome(id).origin), (INTERNAL, Origin::Remote));
-    // Of trailers h2 drops what is over the limit, and does not tell: the status comes first.
-    let id = pair.client.ask("hello");
-    pair.settle();
-    pair.server.send(id, "message");
-    pair.server.finish(id, Reply { trailers: large.clone(), ..status(5, "no room") });
-    pair.settle();
-    assert_eq!((pair.client.code(id), &pair.client.outcome(id).trailers), (5, &Pairs::new()));
-    let id = pair.client.ask("still here");
-    pair.settle();
+    let error = pair.server.connection.respond(id, &large).unwrap_err();
+    assert!(error.to_string().contains("exceed the peer's limit of 16384"), "{error}");
+    // An error keeps its code and loses what came with it; an OK without its metadata would be a lie.
+    for (code, seen) in [(5, 5), (0, 8)] {
+        let id = pair.client.ask("hello");
+        pair.settle();
+        pair.server.send(id, "message");
+        pair.server.finish(id, Reply { trailers: large.clone(), ..status(code, "text") });
+        pair.settle();
+        assert_eq!((pair.client.code(id), &pair.client.outcome(id).trailers), (seen, &Pairs::new()));
+    }
     pair.server.answer(id, "yes");
     pair.settle();
     assert_eq!(pair.client.messages(id), ["yes"]);
     pair.done();
+}
+
+#[test]
+fn a_header_list_over_our_limit_ends_its_call_only() {
+    // 400 times 10 and 10 bytes, and 32 that count for each.
+    let many = [("many-names", "and-values"); 400];
+    let with = |frame: &Frame, id, flags| {
+        let more = frames::headers(id, flags, &many);
+        let payload = [&frame.payload[..], &more.payload].concat();
+        frames::frame(frames::HEADERS, more.flags, id, payload)
+    };
+    let mut server = Scripted::server(9);
+    server.say(&[with(&frames::request(1), 1, END_STREAM)]);
+    assert_eq!(server.end.opened(), 0);
+    let heard = server.heard();
+    assert!(heard.iter().any(|frame| frame.stream == 1 && frame.is_last()), "HTTP 431");
+    assert_serves(&mut server, 3);
+    server.done();
+
+    let mut client = Scripted::client(9);
+    let (in_head, in_trailers) = (client.end.ask("a"), client.end.ask("b"));
+    client.heard();
+    client.say(&[with(&frames::response(in_head), in_head, 0)]);
+    assert_eq!(client.end.code(in_head), INTERNAL);
+    // Of trailers h2 drops what is over the limit, and does not tell: the status came first.
+    client.say(&[frames::response(in_trailers), with(&frames::trailers(in_trailers, "5"), in_trailers, END_STREAM)]);
+    let outcome = client.end.outcome(in_trailers);
+    assert!(outcome.code == 5 && outcome.trailers.len() < 400, "{outcome:?}");
+    client.done();
 }
 
 #[test]
@@ -471,6 +499,7 @@ fn what_is_no_grpc_call_is_answered_and_not_served() {
         changed(&[("content-type", "text/html")]),
         changed(&[("grpc-timeout", "soon")]),
         changed(&[("key-bin", "%%%")]),
+        changed(&[("grpc-encoding", "gzip")]),
     ];
     let mut server = Scripted::server(17);
     for (i, pairs) in (0u32..).zip(&bad) {

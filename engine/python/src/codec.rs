@@ -122,8 +122,13 @@ impl Codec {
     fn too_large(&self, py: Python<'_>, length: usize) -> PyErr {
         let limit = self.max_send_bytes;
         let text = format!("message of {length} bytes exceeds max_send_message_bytes={limit}");
-        error_of(py, "message_too_large", &text)
+        too_large(py, &text)
     }
+}
+
+/// RESOURCE_EXHAUSTED: a limit of this side, or of the peer.
+pub(crate) fn too_large(py: Python<'_>, text: &str) -> PyErr {
+    error_of(py, "message_too_large", text)
 }
 
 pub(crate) fn usage_error(py: Python<'_>, text: &str) -> PyErr {

@@ -146,9 +146,10 @@ impl Connection {
         let metadata = &metadata::from_python(metadata)?;
         let timeout = timeout.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
         let call = Call { path, authority, secure, timeout, metadata };
-        let id = self.shared.with(|core| core.open(&call)).map_err(|error| match error {
-            CallError::Connection(text) => PyConnectionError::new_err(text),
-            error => usage_error(py, &error.to_string()),
+        let id = self.shared.with(|core| core.open(&call)).map_err(|error| match &error {
+            CallError::Connection(text) => PyConnectionError::new_err(text.clone()),
+            CallError::Metadata(error) => metadata::to_error(py, error),
+            CallError::Uri(_) => usage_error(py, &error.to_string()),
         })?;
         stream.get().link(self.shared.clone(), id);
         self.shared.add_stream(id, stream.clone().unbind());

@@ -34,9 +34,9 @@ impl Done {
         kind: Bound<'_, PyAny>,
         value: Option<Bound<'_, PyAny>>,
         traceback: Option<Bound<'_, PyAny>>,
-    ) -> PyErr {
+    ) -> PyResult<Py<PyAny>> {
         drop(traceback);
-        PyErr::from_value(value.unwrap_or(kind))
+        Err(PyErr::from_value(value.unwrap_or(kind)))
     }
 
     #[expect(clippy::unused_self, reason = "the coroutine protocol")]

@@ -1,6 +1,7 @@
 //! Metadata as Python sees it: a list of `(key, str | bytes)`.
 
-use penstock_core::wire::metadata::{Pairs, Value};
+use crate::codec::{too_large, usage_error};
+use penstock_core::wire::metadata::{MetadataError, Pairs, Value};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
@@ -11,13 +12,23 @@ pub(crate) fn from_python(pairs: Option<&Bound<'_, PyList>>) -> PyResult<Pairs> 
         .iter()
         .map(|pair| {
             let (key, value): (String, Bound<'_, PyAny>) = pair.extract()?;
-            let value = match value.cast::<PyBytes>() {
-                Ok(bytes) => Value::Binary(bytes.as_bytes().to_vec()),
-                Err(_) => Value::Text(value.extract()?),
-            };
-            Ok((key, value))
+            if let Ok(bytes) = value.cast::<PyBytes>() {
+                return Ok((key, Value::Binary(bytes.as_bytes().to_vec())));
+            }
+            match value.extract() {
+                Ok(text) => Ok((key, Value::Text(text))),
+                Err(_) => Err(to_error(pair.py(), &MetadataError::Kind(key))),
+            }
         })
         .collect()
+}
+
+/// What a program hears when its metadata cannot be sent.
+pub(crate) fn to_error(py: Python<'_>, error: &MetadataError) -> PyErr {
+    match error {
+        MetadataError::TooLarge { .. } => too_large(py, &error.to_string()),
+        _ => usage_error(py, &error.to_string()),
+    }
 }
 
 /// `None` when there are no pairs, which is nearly always.

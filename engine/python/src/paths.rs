@@ -2,7 +2,8 @@
 
 use crate::batch::Batch;
 use crate::buffers::MessageBody;
-use crate::codec::{Codec, Payload, usage_error};
+use crate::codec::{Codec, Payload};
+use crate::metadata;
 use crate::shared::Shared;
 use crate::stream::{Link, StreamBase, lock};
 use penstock_core::{Item, Pushed, Received, Reply};
@@ -63,7 +64,7 @@ impl StreamBase {
     pub(crate) fn finish(&self, py: Python<'_>, reply: &Reply, discard: bool) -> PyResult<()> {
         let Some(link) = self.link.get() else { return Ok(()) };
         let finished = link.shared.with(|core| core.finish(link.id, reply, discard));
-        finished.map_err(|error| usage_error(py, &error.to_string()))?;
+        finished.map_err(|error| metadata::to_error(py, &error))?;
         self.closed.store(true, Relaxed);
         link.shared.schedule(py)
     }

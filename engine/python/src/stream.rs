@@ -216,7 +216,7 @@ impl StreamBase {
         let Some(link) = self.link.get() else { return Ok(false) };
         let sent = link.shared.with(|core| core.respond(link.id, &pairs));
         link.shared.schedule(py)?;
-        sent.map_err(|error| crate::codec::usage_error(py, &error.to_string()))
+        sent.map_err(|error| metadata::to_error(py, &error))
     }
 
     /// Server: sends the one reply and ends the call with OK. False: there was no room; nothing was done.

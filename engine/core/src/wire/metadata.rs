@@ -44,6 +44,14 @@ pub enum MetadataError {
     /// A character outside 0x20-0x7E.
     #[error("the value of metadata key {0:?} must be printable ASCII; end the key in -bin to send bytes")]
     Text(String),
+    /// More than the peer said it takes.
+    #[error("headers of {size} bytes exceed the peer's limit of {limit}")]
+    TooLarge {
+        /// Names, values, and 32 bytes for each.
+        size: usize,
+        /// The peer's `SETTINGS_MAX_HEADER_LIST_SIZE`.
+        limit: usize,
+    },
     /// Bytes for a text key, or text for a `-bin` key.
     #[error("metadata key {0:?} takes bytes if it ends in -bin and str if not")]
     Kind(String),
@@ -109,6 +117,12 @@ pub fn write_details(details: &[u8], headers: &mut HeaderMap) {
 
 /// The name that carries `google.rpc.Status`.
 pub const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+
+/// The size of a header list as HTTP/2 counts it. Source: RFC 9113 section 6.5.2.
+#[must_use]
+pub fn list_size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum()
+}
 
 /// A `-bin` value that is not base64.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

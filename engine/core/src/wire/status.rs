@@ -1,6 +1,5 @@
 //! The outcome of a call: `grpc-status`, `grpc-message`, and the codes that stand in where a peer gave none.
 
-use h2::Reason;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
@@ -79,18 +78,6 @@ pub fn from_http(status: u16) -> Code {
     }
 }
 
-/// The code for a stream the peer reset. Source: gRPC PROTOCOL-HTTP2, "Errors".
-#[must_use]
-pub fn from_reset(reason: Reason) -> Code {
-    match reason {
-        Reason::REFUSED_STREAM => Code::Unavailable,
-        Reason::CANCEL => Code::Cancelled,
-        Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
-        Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
-        _ => Code::Internal,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,21 +121,5 @@ mod tests {
             assert_eq!(read(&headers).unwrap().0, Code::Unknown as u8, "{text}");
         }
         assert_eq!(read(&HeaderMap::new()), None);
-    }
-
-    #[test]
-    fn resets_map_as_the_specification_says() {
-        let cases = [
-            (Reason::NO_ERROR, Code::Internal),
-            (Reason::PROTOCOL_ERROR, Code::Internal),
-            (Reason::FLOW_CONTROL_ERROR, Code::Internal),
-            (Reason::REFUSED_STREAM, Code::Unavailable),
-            (Reason::CANCEL, Code::Cancelled),
-            (Reason::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
-            (Reason::INADEQUATE_SECURITY, Code::PermissionDenied),
-        ];
-        for (reason, code) in cases {
-            assert_eq!(from_reset(reason), code);
-        }
     }
 }

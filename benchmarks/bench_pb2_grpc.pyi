@@ -1,0 +1,17 @@
+"""Written by hand: grpcio-tools writes no types. It has what the benchmarks use."""
+
+import grpc
+
+from benchmarks.bench_pb2 import Reply, Request
+
+class BenchStub:
+    Unary: grpc.aio.UnaryUnaryMultiCallable[Request, Reply]
+    ServerStream: grpc.aio.UnaryStreamMultiCallable[Request, Reply]
+    ClientStream: grpc.aio.StreamUnaryMultiCallable[Request, Reply]
+    BothStream: grpc.aio.StreamStreamMultiCallable[Request, Reply]
+
+    def __init__(self, channel: grpc.aio.Channel) -> None: ...
+
+class BenchServicer: ...
+
+def add_BenchServicer_to_server(servicer: BenchServicer, server: grpc.aio.Server) -> None: ...  # noqa: N802 - generated name

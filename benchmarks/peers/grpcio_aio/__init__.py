@@ -1,0 +1,1 @@
+"""grpcio's asyncio API (`grpc.aio`) on asyncio's own event loop."""

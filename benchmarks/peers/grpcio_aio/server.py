@@ -1,0 +1,64 @@
+# ruff: noqa: D102, N802 - names are those of the .proto, and it says what they do
+"""The server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+
+from benchmarks.bench_pb2 import Reply, Request
+from benchmarks.bench_pb2_grpc import BenchServicer, add_BenchServicer_to_server
+from benchmarks.peers.grpcio_aio.options import OPTIONS
+from benchmarks.work import TEXT, announce, check, until_told
+
+__all__ = ["Bench"]
+
+Context = grpc.aio.ServicerContext[Request, Reply]
+
+
+class Bench(BenchServicer):
+    """Handlers as async generators."""
+
+    async def Unary(self, request: Request, context: Context) -> Reply:
+        del context
+        return Reply(text=request.text)
+
+    async def ServerStream(self, request: Request, context: Context) -> AsyncIterator[Reply]:
+        del context
+        if request.blob_bytes:
+            blob = bytes(request.blob_bytes)
+            for _ in range(request.count):
+                yield Reply(blob=blob)
+        else:
+            text = request.text
+            for _ in range(request.count):
+                yield Reply(text=text)
+
+    async def ClientStream(self, requests: AsyncIterator[Request], context: Context) -> Reply:
+        del context
+        count = 0
+        async for request in requests:
+            if request.text != TEXT:
+                check("request", request.text, TEXT)
+            count += 1
+        return Reply(count=count)
+
+    async def BothStream(self, requests: AsyncIterator[Request], context: Context) -> AsyncIterator[Reply]:
+        del context
+        async for request in requests:
+            yield Reply(text=request.text)
+
+
+async def main() -> None:
+    """Serve until told to stop."""
+    server = grpc.aio.server(options=OPTIONS)
+    add_BenchServicer_to_server(Bench(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    announce(f"127.0.0.1:{port}")
+    await until_told()
+    await server.stop(None)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

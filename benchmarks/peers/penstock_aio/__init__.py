@@ -1,0 +1,1 @@
+"""Penstock on asyncio's own event loop, with its default limits."""

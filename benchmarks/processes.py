@@ -1,0 +1,87 @@
+"""The processes of one peer: a server, and a client that does the scenarios."""
+
+import json
+import select
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from benchmarks.peers import FOLDER, Peer
+from benchmarks.scenarios import Sample, Scenario
+from benchmarks.work import ADDRESS_KEY
+
+__all__ = ["Failed", "run_scenarios"]
+
+START_SECONDS = 20.0
+"""A server says its address by then."""
+
+SCENARIO_SECONDS = 60.0
+"""A client does a scenario, warm-up included, by then."""
+
+STOP_SECONDS = 10.0
+"""A server ends by then, once it was told."""
+
+
+class Failed(Exception):
+    """A process of a peer did not do what it should."""
+
+
+def run_scenarios(peer: Peer, scenarios: Sequence[Scenario], least_seconds: float) -> Sequence[Sample]:
+    """Start a peer's server and client, and give what the client measured, in order.
+
+    Args:
+        peer: What to run.
+        scenarios: What it does.
+        least_seconds: What each measurement takes at least, without its warm-up.
+
+    Raises:
+        Failed: One of them failed or took too long; neither runs any more.
+    """
+    names = [scenario.name for scenario in scenarios]
+    with _serving(peer) as address:
+        try:
+            done = subprocess.run(
+                [*peer.client, address, str(least_seconds), *names],
+                cwd=FOLDER,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                timeout=SCENARIO_SECONDS * len(names),
+                text=True,
+                check=True,
+            )
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            msg = f"the client of {peer.title} failed: {error}"
+            raise Failed(msg) from error
+    samples = [Sample(**json.loads(line)) for line in done.stdout.splitlines()]
+    measured = [sample.scenario for sample in samples]
+    if measured != names:
+        msg = f"the client of {peer.title} measured {measured}, not {names}"
+        raise Failed(msg)
+    return samples
+
+
+@contextmanager
+def _serving(peer: Peer) -> Iterator[str]:
+    process = subprocess.Popen(peer.server, cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield _address(peer, process)
+        process.communicate(timeout=STOP_SECONDS)  # closes its standard input
+        if process.returncode:
+            msg = f"the server of {peer.title} ended with {process.returncode}"
+            raise Failed(msg)
+    except subprocess.TimeoutExpired as error:
+        msg = f"the server of {peer.title} did not end within {STOP_SECONDS:g} s"
+        raise Failed(msg) from error
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _address(peer: Peer, process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
+    line = process.stdout.readline() if ready else ""
+    if not line:
+        msg = f"the server of {peer.title} did not say its address"
+        raise Failed(msg)
+    return str(json.loads(line)[ADDRESS_KEY])

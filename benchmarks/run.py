@@ -1,0 +1,99 @@
+"""Runs the scenarios on the peers, round by round, and prints how they compare.
+
+In each round each peer in turn gets a fresh server process and a fresh client process, so what slows the machine for a
+while slows all of them.
+"""
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.peers import PEERS, Peer
+from benchmarks.processes import Failed, run_scenarios
+from benchmarks.report import Samples, table
+from benchmarks.scenarios import SCENARIOS, Sample, Scenario
+
+__all__ = ["main"]
+
+ROUNDS = 5
+LEAST_SECONDS = 1.0
+"""Of each measurement."""
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+BUSY_LOAD = 0.5
+"""Above this, before anything of ours runs, other programs take time from what is measured."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit code: a promise that was missed is in the table, not in the code."""
+    options = _parse(arguments)
+    scenarios = [scenario for scenario in SCENARIOS if scenario.name in (options.only or [scenario.name])]
+    peers = [peer for peer in PEERS if peer.name in (options.peers or [peer.name])]
+    facts = machine.facts(peers)
+    load_before = machine.load()
+    try:
+        samples = _measure(peers, scenarios, options.rounds)
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    loads = {"before": load_before, "after": machine.load()}
+    _write(options.json, {**asdict(facts), "load": loads, "samples": _raw(samples)})
+    print(facts)
+    print(f"load {loads['before']:.2f} before, {loads['after']:.2f} after; median of {options.rounds} rounds (range)\n")
+    print(table(scenarios, peers, samples))
+    print(f"raw results: {options.json}", file=sys.stderr)
+    if load_before > BUSY_LOAD:
+        print(f"warning: the machine was busy before (load {load_before:.2f}); run this again", file=sys.stderr)
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Penstock beside its peers.")
+    parser.add_argument("--rounds", type=_at_least_one, default=ROUNDS, help=f"how often (default: {ROUNDS})")
+    parser.add_argument(
+        "--only", nargs="+", metavar="SCENARIO", choices=[scenario.name for scenario in SCENARIOS], help="%(choices)s"
+    )
+    parser.add_argument("--peers", nargs="+", metavar="PEER", choices=[peer.name for peer in PEERS], help="%(choices)s")
+    parser.add_argument("--json", type=Path, default=RESULTS, metavar="PATH", help="where the raw results go")
+    return parser.parse_args(arguments)
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        msg = "at least 1"
+        raise argparse.ArgumentTypeError(msg)
+    return number
+
+
+def _measure(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int) -> Samples:
+    samples: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    for number in range(rounds):
+        # Another one goes first each time: none always follows the same one.
+        first = number % len(peers)
+        for peer in [*peers[first:], *peers[:first]]:
+            print(f"round {number + 1} of {rounds}: {peer.title}", file=sys.stderr)
+            for sample in run_scenarios(peer, scenarios, LEAST_SECONDS):
+                samples[peer.name, sample.scenario].append(sample)
+    return samples
+
+
+def _raw(samples: Samples) -> dict[str, dict[str, list[dict[str, object]]]]:
+    raw: dict[str, dict[str, list[dict[str, object]]]] = defaultdict(dict)
+    for (peer, scenario), rounds in samples.items():
+        raw[peer][scenario] = [asdict(sample) for sample in rounds]
+    return raw
+
+
+def _write(path: Path, results: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""Can a program pass calls on as bytes, and bring a codec of its own?"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import penstock
+import pytest
+
+from tests.e2e.support import Echo, connected, notes, within_bound
+from tests.protos.echo_pb2 import Note
+from tests.protos.echo_penstock import EchoClient
+
+pytestmark = pytest.mark.loops
+
+BOTH = "/penstock.test.echo.Echo/BothStream"
+
+
+async def test_a_method_of_any_kind_can_be_called_with_bytes() -> None:
+    async with connected() as pair:
+        for kind in ("Unary", "ServerStream", "ClientStream", "BothStream"):
+            async with pair.channel.stream(f"/penstock.test.echo.Echo/{kind}", timeout=10) as stream:
+                await stream.send(Note(text="raw", number=1).SerializeToString())
+                await stream.end_sending()
+                replies = [Note.FromString(reply) async for reply in stream]
+                assert [reply.text for reply in replies] == ["raw"]
+
+
+async def test_only_bytes_go_through_a_raw_stream() -> None:
+    async with connected() as pair, pair.channel.stream(BOTH) as stream:
+        for wrong in ("text", bytearray(b"x"), memoryview(b"x"), None, Note()):
+            with pytest.raises(penstock.UsageError, match="this call sends bytes, not"):
+                await stream.send(wrong)  # type: ignore[arg-type]
+        await stream.send(penstock.encode(b""))
+        assert await stream.receive() == b""
+        await stream.finish()
+
+
+async def test_a_fallback_serves_what_no_service_has() -> None:
+    seen = []
+
+    async def upper(stream: penstock.ServerStream[bytes, bytes]) -> None:
+        seen.append((stream.path, stream.metadata["who"]))
+        async for message in stream:
+            await stream.send(message.upper())
+
+    async with connected(fallback=upper) as pair:
+        async with pair.channel.stream("/any.Where/At", metadata={"who": "me"}) as stream:
+            await stream.send_many([b"a", b"bc"])
+            await stream.end_sending()
+            assert [reply async for reply in stream] == [b"A", b"BC"]
+        assert seen == [("/any.Where/At", "me")]
+        assert (await pair.client.unary(Note(text="own"))).text == "own"
+
+
+async def test_a_fallback_may_be_a_generator() -> None:
+    async def twice(stream: penstock.ServerStream[bytes, bytes]) -> Any:
+        async for message in stream:
+            yield message
+            yield message
+
+    async with connected(fallback=twice) as pair, pair.channel.stream("/any.Where/At") as stream:
+        await stream.send(b"x")
+        await stream.end_sending()
+        assert [reply async for reply in stream] == [b"x", b"x"]
+
+
+class Empty(penstock.Service):
+    """A service with one method that nobody calls: a server has to have something."""
+
+    METHODS: ClassVar[Mapping[str, penstock.Method[Any, Any]]] = {
+        "nothing": penstock.Method("/empty.Empty/Nothing", penstock.Kind.UNARY, bytes, bytes, penstock.RAW)
+    }
+
+    async def nothing(self, request: bytes, call: penstock.ServerCall) -> bytes:
+        del call
+        return request
+
+
+async def test_a_proxy_of_one_handler_passes_every_kind_on() -> None:
+    async with connected() as backend:
+
+        async def forward(stream: penstock.ServerStream[bytes, bytes]) -> None:
+            async with backend.channel.stream(stream.path, metadata=stream.metadata) as onward:
+
+                async def requests() -> None:
+                    await onward.send_from(stream)
+                    await onward.end_sending()
+
+                passing = asyncio.create_task(requests())
+                try:
+                    async for reply in onward:
+                        await stream.send(reply)
+                except penstock.RpcError as error:
+                    raise error.relay() from None
+                finally:
+                    passing.cancel()
+                    await asyncio.wait([passing])
+
+        async with connected(Empty(), fallback=forward) as proxy:
+            client = EchoClient(proxy.channel)
+            assert (await client.unary(Note(text="through"))).text == "through"
+            async with client.server_stream(Note(number=100)) as replies:
+                assert len([reply async for reply in replies]) == 100
+            async with client.client_stream() as upload:
+                await upload.send_from(notes(100))
+                assert (await upload.finish()).number == 100
+            async with client.both_stream() as stream:
+                await stream.send_many(notes(100))
+                await stream.end_sending()
+                assert [reply async for reply in stream] == notes(100)
+            with pytest.raises(penstock.RpcError, match="unknown method") as caught:
+                async with proxy.channel.stream("/not/there") as missing:
+                    await missing.receive()
+            assert caught.value.code == penstock.StatusCode.UNIMPLEMENTED
+
+
+class _Json:
+    """Messages as JSON text; 13 cannot be sent and "bad" cannot be received."""
+
+    def encoder(self, message_type: type[Any]) -> Callable[[Any], bytes]:
+        del message_type
+
+        def encode(message: Any) -> bytes:
+            if message == {"number": 13}:
+                raise ValueError("unlucky")
+            return json.dumps(message).encode()
+
+        return encode
+
+    def decoder(self, message_type: type[Any]) -> Callable[[bytes], Any]:
+        del message_type
+        return json.loads
+
+
+CHAT = penstock.Method("/json.Json/Chat", penstock.Kind.BOTH_STREAM, dict, dict, _Json())
+ASK = penstock.Method("/json.Json/Ask", penstock.Kind.UNARY, dict, dict, _Json())
+
+
+class JsonService(penstock.Service):
+    """Two methods with a codec of their own."""
+
+    METHODS: ClassVar[Mapping[str, penstock.Method[Any, Any]]] = {"chat": CHAT, "ask": ASK}
+
+    async def chat(self, stream: penstock.ServerStream[dict[str, Any], dict[str, Any]]) -> None:
+        async for message in stream:
+            await stream.send({"echo": message})
+
+    async def ask(self, request: dict[str, Any], call: penstock.ServerCall) -> dict[str, Any]:
+        del call
+        return request
+
+
+async def test_a_codec_of_ones_own() -> None:
+    async with connected(JsonService()) as pair:
+        assert await pair.channel.call_unary(ASK, {"a": [1, 2]}) == {"a": [1, 2]}
+        async with pair.channel.call_both_stream(CHAT) as stream:
+            await stream.send({"b": "ü"})
+            assert await stream.receive() == {"echo": {"b": "ü"}}
+            await stream.finish()
+        async with pair.channel.stream("/json.Json/Chat") as raw:
+            await raw.send(b'{"c": null}')
+            assert await raw.receive() == b'{"echo": {"c": null}}'
+
+
+async def test_an_exception_while_encoding_reaches_the_sender_and_the_stream_goes_on() -> None:
+    async with connected(JsonService()) as pair, pair.channel.call_both_stream(CHAT) as stream:
+        with pytest.raises(ValueError, match="unlucky"):
+            await stream.send({"number": 13})
+        await stream.send({"number": 14})
+        assert await stream.receive() == {"echo": {"number": 14}}
+        await stream.finish()
+
+
+@pytest.mark.parametrize("how", ["receive", "iterate", "receive_many"])
+async def test_a_reply_that_cannot_be_decoded_ends_the_call_with_internal(how: str) -> None:
+    async def babble(stream: penstock.ServerStream[bytes, bytes]) -> None:
+        await stream.send_many([b'{"good": 1}', b"no json"])
+        await stream.receive()
+
+    async with connected(fallback=babble) as pair, pair.channel.call_both_stream(CHAT) as stream:
+        with pytest.raises(penstock.RpcError, match="could not be decoded") as caught:
+            if how == "iterate":
+                async for message in stream:
+                    assert message == {"good": 1}
+            else:
+                while True:
+                    await within_bound(stream.receive() if how == "receive" else stream.receive_many())
+        assert caught.value.code == penstock.StatusCode.INTERNAL
+        assert isinstance(caught.value.__cause__, ValueError)
+        assert stream.status is not None
+        assert stream.status.code == penstock.StatusCode.INTERNAL
+
+
+async def test_a_single_reply_that_cannot_be_decoded_ends_the_call_with_internal() -> None:
+    async def babble(stream: penstock.ServerStream[bytes, bytes]) -> None:
+        await stream.send(b"no json")
+
+    async with connected(fallback=babble) as pair:
+        with pytest.raises(penstock.RpcError, match="could not be decoded") as caught:
+            await pair.channel.call_unary(ASK, {})
+        assert caught.value.code == penstock.StatusCode.INTERNAL
+
+
+@pytest.mark.parametrize("path", ["/json.Json/Chat", "/json.Json/Ask"])
+async def test_a_request_that_cannot_be_decoded_ends_the_call_with_internal(path: str) -> None:
+    async with connected(JsonService()) as pair:
+        with pytest.raises(penstock.RpcError, match="could not be decoded") as caught:
+            async with pair.channel.stream(path) as stream:
+                await stream.send(b"no json")
+                await stream.end_sending()
+                await within_bound(stream.receive())
+        assert caught.value.code == penstock.StatusCode.INTERNAL
+        assert await pair.channel.call_unary(ASK, {"still": "well"}) == {"still": "well"}
+
+
+async def test_one_undecodable_message_says_nothing_about_other_calls() -> None:
+    async with connected(Echo()) as pair, pair.client.both_stream() as neighbour:
+        with pytest.raises(penstock.RpcError, match="could not be decoded"):
+            async with pair.channel.stream(BOTH) as stream:
+                await stream.send(b"\xff\xff\xff")
+                await within_bound(stream.receive())
+        await neighbour.send(Note(text="well"))
+        assert (await neighbour.receive()).text == "well"

@@ -1,0 +1,143 @@
+"""Does an iterable feed a call, and does its failure never look like a clean end?"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import penstock
+import pytest
+
+from tests.e2e.support import TINY, Echo, Gate, connected, notes, until, within_bound
+from tests.protos.echo_pb2 import Note
+
+pytestmark = pytest.mark.loops
+
+
+class SourceError(Exception):
+    """What a source of messages may raise."""
+
+
+async def test_a_list_a_generator_and_an_async_generator_feed_an_upload() -> None:
+    async def later() -> AsyncIterator[Note]:
+        for note in notes(3):
+            await asyncio.sleep(0)
+            yield note
+
+    async with connected() as pair:
+        for source in (notes(3), iter(notes(3)), later()):
+            async with pair.client.client_stream() as stream:
+                await stream.send_from(source)
+                assert await stream.finish() == Note(text="note 2", number=3)
+
+
+async def test_encoded_messages_may_come_from_a_source() -> None:
+    async with connected() as pair, pair.client.client_stream() as stream:
+        await stream.send_from([penstock.encode(note) for note in notes(3)])
+        assert await stream.finish() == Note(text="note 2", number=3)
+
+
+async def test_a_source_of_one_stream_may_be_another_stream() -> None:
+    async with (
+        connected() as pair,
+        pair.client.server_stream(Note(number=100)) as source,
+        pair.client.client_stream() as stream,
+    ):
+        await stream.send_from(source)
+        assert (await stream.finish()).number == 100
+
+
+def _breaking() -> Iterator[Note]:
+    yield Note(text="first")
+    raise SourceError
+
+
+async def _breaking_later() -> AsyncIterator[Note]:
+    yield Note(text="first")
+    await asyncio.sleep(0)
+    raise SourceError
+
+
+@pytest.mark.parametrize("source", [_breaking, _breaking_later])
+async def test_an_exception_of_the_source_is_raised_and_cancels_the_call(source: object) -> None:
+    gate = Gate()
+    gate.opened.set()
+    async with connected(Echo(both_stream=gate)) as pair, pair.client.both_stream() as stream:
+        with pytest.raises(SourceError):
+            await stream.send_from(source())  # type: ignore[operator]
+        assert stream.status is not None
+        assert stream.status.code == penstock.StatusCode.CANCELLED
+        await until(lambda: gate.outcome)
+        assert isinstance(gate.outcome, penstock.Cancelled), "the handler must not see a clean end"
+
+
+async def test_a_wrong_message_of_the_source_cancels_the_call() -> None:
+    async with connected() as pair, pair.client.client_stream() as stream:
+        with pytest.raises(penstock.UsageError, match="this call sends Note, not str"):
+            await stream.send_from([Note(), "text"])  # type: ignore[list-item]
+        assert stream.status is not None
+        assert stream.status.code == penstock.StatusCode.CANCELLED
+
+
+async def test_the_status_of_a_server_that_refuses_meanwhile_is_raised_as_it_is() -> None:
+    async def refuse(stream: penstock.ServerStream[Note, Note]) -> Note:
+        await stream.receive()
+        raise penstock.RpcError(penstock.StatusCode.PERMISSION_DENIED, "not you")
+
+    def endless() -> Iterator[Note]:
+        while True:
+            yield Note(payload=bytes(1000))
+
+    async with connected(Echo(client_stream=refuse)) as pair, pair.client.client_stream() as stream:
+        with pytest.raises(penstock.RpcError, match="not you"):
+            await within_bound(stream.send_from(endless()))
+        assert stream.status == penstock.Status(penstock.StatusCode.PERMISSION_DENIED, "not you")
+
+
+async def test_an_error_of_another_call_in_the_source_cancels_this_one() -> None:
+    async with connected() as pair, pair.client.client_stream() as stream:
+
+        async def other() -> AsyncIterator[Note]:
+            yield Note()
+            raise penstock.RpcError(penstock.StatusCode.NOT_FOUND, "of the source")
+
+        with pytest.raises(penstock.RpcError, match="of the source"):
+            await stream.send_from(other())
+        assert stream.status is not None
+        assert stream.status.code == penstock.StatusCode.CANCELLED
+
+
+async def test_a_timeout_around_it_leaves_the_call_open() -> None:
+    gate = Gate()
+    async with connected(Echo(both_stream=gate), server_limits=TINY, client_limits=TINY) as pair:
+        async with pair.client.both_stream() as stream:
+            messages = (Note(number=number, payload=bytes(500)) for number in range(100))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await stream.send_from(messages)
+            assert stream.status is None
+            gate.opened.set()
+            await stream.send(Note(text="last"))
+            await within_bound(stream.finish())
+        sent = [note.number for note in gate.received[:-1]]
+        assert sent == list(range(len(sent)))
+        assert gate.received[-1].text == "last"
+
+
+async def test_a_handler_may_send_from_a_source() -> None:
+    async def feed(request: Note, stream: penstock.ServerStream[Note, Note]) -> None:
+        await stream.send_from(notes(request.number))
+
+    async with connected(Echo(server_stream=feed)) as pair, pair.client.server_stream(Note(number=200)) as stream:
+        assert [reply async for reply in stream] == notes(200)
+
+
+async def test_a_handlers_source_that_breaks_is_not_a_clean_end(caplog: pytest.LogCaptureFixture) -> None:
+    async def feed(request: Note, stream: penstock.ServerStream[Note, Note]) -> None:
+        del request
+        await stream.send_from(_breaking())
+
+    async with connected(Echo(server_stream=feed)) as pair, pair.client.server_stream(Note()) as stream:
+        with pytest.raises(penstock.RpcError) as caught:
+            async for _reply in stream:
+                pass
+        assert caught.value.code in {penstock.StatusCode.CANCELLED, penstock.StatusCode.UNKNOWN}
+    assert "SourceError" in caplog.text

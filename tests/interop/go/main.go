@@ -1,0 +1,39 @@
+// The Go side of the interop tests: the Echo service of tests/protos/echo.proto, as a server or as a client.
+//
+//	interop [-window BYTES] server              prints its address, then a record of every call that ended
+//	interop [-window BYTES] client ADDRESS CALL...  makes the calls, one after another, and prints their outcomes
+//
+// All that is printed is JSON, one object on a line. What a call and an outcome hold, and what the service does, stands
+// in tests/interop/calls.py.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+)
+
+func main() {
+	log.SetFlags(0)
+	window := flag.Int("window", 0, "flow control window in bytes, of streams and connections; 0: as grpc-go has it")
+	flag.Parse()
+	switch {
+	case flag.NArg() == 1 && flag.Arg(0) == "server":
+		serve(int32(*window))
+	case flag.NArg() >= 2 && flag.Arg(0) == "client":
+		runCalls(int32(*window), flag.Arg(1), flag.Args()[2:])
+	default:
+		log.Fatal("usage: interop [-window BYTES] server | client ADDRESS CALL...")
+	}
+}
+
+// emit prints one line of JSON with a single write, so that lines of different calls do not mix.
+func emit(value any) {
+	line, err := json.Marshal(value)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Fprintf(os.Stdout, "%s\n", line)
+}

@@ -1,0 +1,53 @@
+"""Which client talks to which server: every pair that has us on one side at least."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.interop import go_program, grpcio_client, grpcio_server, ours_client, ours_server
+from tests.interop.peers import Pair
+
+CLIENTS = {"ours": ours_client.calling, "grpcio": grpcio_client.calling, "go": go_program.calling}
+SERVERS = {"ours": ours_server.serving, "grpcio": grpcio_server.serving, "go": go_program.serving}
+
+# Seconds; the first test that needs the Go program builds it, and with an empty cache grpc-go as well.
+BUILDS = pytest.mark.timeout(300)
+
+PAIRS = [
+    pytest.param(("ours", "ours"), id="ours-ours"),
+    pytest.param(("ours", "grpcio"), id="ours-grpcio"),
+    pytest.param(("grpcio", "ours"), id="grpcio-ours"),
+    pytest.param(("ours", "go"), id="ours-go", marks=BUILDS),
+    pytest.param(("go", "ours"), id="go-ours", marks=BUILDS),
+]
+"""Client and server."""
+
+CLOSING_SECONDS = 5.0
+"""What a side gets to hear that the other one has ended the last call."""
+
+
+@asynccontextmanager
+async def connected(names: tuple[str, str], window_bytes: int | None) -> AsyncIterator[Pair]:
+    """Start a server and a client; in the end our side of them must hold no call any more."""
+    client_name, server_name = names
+    async with (
+        SERVERS[server_name](window_bytes) as server,
+        CLIENTS[client_name](server.address, window_bytes) as client,
+    ):
+        pair = Pair(client, server)
+        yield pair
+        await _until_no_call_is_open(pair)
+        # pytest holds what a fixture gave until after the check that no connection is left.
+        del pair.client, pair.server
+
+
+async def _until_no_call_is_open(pair: Pair) -> None:
+    sides = (pair.client, pair.server)
+    ours = [side for side in sides if isinstance(side, ours_client.OurClient | ours_server.OurServer)]
+    loop = asyncio.get_running_loop()
+    end = loop.time() + CLOSING_SECONDS
+    while still := {what: count for side in ours for what, count in side.open_calls().items() if count}:
+        assert loop.time() < end, f"calls are open: {still}"
+        await asyncio.sleep(0.001)  # real time: nobody sets an event, so the counts are looked at again

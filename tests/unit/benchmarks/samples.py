@@ -1,0 +1,24 @@
+"""Scenarios and samples to compute with."""
+
+from benchmarks.scenarios import Better, Row, Sample, Scenario, Target
+
+__all__ = ["rate_row", "sample", "scenario"]
+
+
+async def _nothing(_client: object, _count: int) -> None:
+    pass
+
+
+def rate_row(target: Target | None = None, better: Better = Better.HIGHER) -> Row:
+    """Give a row whose value is the count of a sample."""
+    return Row("things", "1/s", better, lambda sample: sample.count, target)
+
+
+def scenario(row: Row) -> Scenario:
+    """Give a scenario with this row that does nothing."""
+    return Scenario("things", first_count=1, run=_nothing, rows=[row])
+
+
+def sample(count: int) -> Sample:
+    """Give a measurement of one second."""
+    return Sample("things", count, 1.0)

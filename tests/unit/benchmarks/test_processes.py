@@ -1,0 +1,61 @@
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from benchmarks.peers import PEERS, Peer
+from benchmarks.processes import Failed, run_scenarios
+from benchmarks.scenarios import SCENARIOS, Scenario, named
+
+SERVER = 'import sys; print(\'{"address": "here"}\', flush=True); sys.stdin.read()'
+CLIENT = """
+import json, sys
+for name in sys.argv[3:]:
+    print(json.dumps({"scenario": name, "count": 3, "seconds": 0.5}))
+"""
+
+
+def peer(server: str = SERVER, client: str = CLIENT) -> Peer:
+    program = [sys.executable, "-c"]
+    return Peer("fake", "fake", [*program, server], [*program, client], [])
+
+
+def two() -> Sequence[Scenario]:
+    return named(["server_stream", "unary"])
+
+
+@pytest.mark.parametrize("real", PEERS, ids=lambda peer: peer.name)
+def test_every_peer_does_every_scenario(real: Peer) -> None:
+    samples = run_scenarios(real, SCENARIOS, least_seconds=0.001)
+    for scenario, sample in zip(SCENARIOS, samples, strict=True):
+        assert sample.scenario == scenario.name
+        assert all(row.value(sample) > 0 for row in scenario.rows)
+
+
+def test_the_client_gets_address_seconds_and_scenarios() -> None:
+    saying = "import sys; assert sys.argv[1:] == ['here', '0.25', 'server_stream', 'unary']" + CLIENT
+    assert [sample.count for sample in run_scenarios(peer(client=saying), two(), 0.25)] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("server", "text"),
+    [
+        ("", "the server of fake did not say its address"),
+        (SERVER + "; sys.exit(3)", "the server of fake ended with 3"),
+    ],
+)
+def test_a_server_that_fails_is_said(server: str, text: str) -> None:
+    with pytest.raises(Failed, match=text):
+        run_scenarios(peer(server=server), two(), 0.25)
+
+
+@pytest.mark.parametrize(
+    ("client", "text"),
+    [
+        ("import sys; sys.exit(3)", "the client of fake failed: .* non-zero exit status 3"),
+        ("", r"the client of fake measured \[\], not \['server_stream', 'unary'\]"),
+    ],
+)
+def test_a_client_that_fails_is_said(client: str, text: str) -> None:
+    with pytest.raises(Failed, match=text):
+        run_scenarios(peer(client=client), two(), 0.25)

@@ -1,0 +1,44 @@
+"""The service of echo.proto, for tests that need the four kinds of call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Never
+
+from tests.protos.echo_pb2 import Note
+from tests.protos.echo_penstock import EchoBase, EchoClient
+from tests.unit.memory import MemoryChannel, connected
+
+if TYPE_CHECKING:
+    from penstock import Limits, ServerCall, ServerStream
+
+
+class Echo(EchoBase):
+    """Gives back what it gets."""
+
+    async def unary(self, request: Note, call: ServerCall) -> Note:
+        call.trailing_metadata["text"] = request.text
+        return request
+
+    async def server_stream(self, request: Note, stream: ServerStream[Never, Note]) -> AsyncIterator[Note]:
+        stream.trailing_metadata["text"] = request.text
+        for number in range(request.number):
+            yield Note(text=request.text, number=number)
+
+    async def client_stream(self, stream: ServerStream[Note, Never]) -> Note:
+        notes = [note async for note in stream]
+        return Note(text="".join(note.text for note in notes), number=len(notes))
+
+    async def both_stream(self, stream: ServerStream[Note, Note]) -> None:
+        async for note in stream:
+            await stream.send(note)
+
+
+@asynccontextmanager
+async def echoing(
+    service: EchoBase | None = None, *, limits: Limits | None = None, server_limits: Limits | None = None
+) -> AsyncIterator[tuple[EchoClient, MemoryChannel]]:
+    """A client of a service that echoes, or of another one."""
+    async with connected(service or Echo(), limits=limits, server_limits=server_limits) as channel:
+        yield EchoClient(channel), channel

@@ -1,0 +1,145 @@
+"""The forms an address has."""
+
+import socket
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock import UsageError, _address
+from penstock._address import Address
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("localhost:50051", Address("localhost", 50051)),
+        ("127.0.0.1:0", Address("127.0.0.1", 0)),
+        ("[::1]:443", Address("::1", 443)),
+        ("[fe80::1%eth0]:443", Address("fe80::1%eth0", 443)),
+        ("unix:/run/a.sock", Address("", 0, "/run/a.sock")),
+        ("unix:///run/a.sock", Address("", 0, "/run/a.sock")),
+        ("unix:a.sock", Address("", 0, "a.sock")),
+    ],
+)
+def test_every_form_is_read(text: str, address: Address) -> None:
+    assert _address.parse(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "localhost", "localhost:", ":50051", "localhost:http", "localhost:-1", "::1:443", "[::1]", "a:1:2", "unix:"],
+)
+def test_other_forms_are_refused_with_the_forms_there_are(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is no address: write 'host:port', '\[::1\]:port' or 'unix:/path'"):
+        _address.parse(text)
+
+
+@pytest.mark.parametrize("digits", ["\N{SUPERSCRIPT TWO}", "\N{ARABIC-INDIC DIGIT ONE}"])
+def test_a_port_has_ascii_digits(digits: str) -> None:
+    with pytest.raises(UsageError):
+        _address.parse(f"localhost:{digits}")
+
+
+def test_a_port_is_at_most_65535() -> None:
+    assert _address.parse("a:65534").port == 65534
+    assert _address.parse("a:65535").port == 65535
+    with pytest.raises(UsageError):
+        _address.parse("a:65536")
+
+
+hosts = st.one_of(st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True), st.ip_addresses().map(str))
+
+
+@given(hosts, st.integers(0, 65535))
+def test_an_address_is_read_as_it_is_written(host: str, port: int) -> None:
+    address = Address(host, port)
+    assert _address.parse(str(address)) == address
+
+
+@given(st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1).map("/".__add__))
+def test_a_path_is_read_as_it_is_written(path: str) -> None:
+    address = _address.parse(f"unix:{path}")
+    assert _address.parse(str(address)) == address
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_an_address_or_a_usage_error(text: str) -> None:
+    try:
+        address = _address.parse(text)
+    except UsageError:
+        return
+    assert bool(address.path) != bool(address.host)
+
+
+@given(st.ip_addresses(v=4))
+def test_only_loopback_addresses_are_local(address: IPv4Address) -> None:
+    assert Address(str(address), 1).is_local == (str(address).startswith("127."))
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("localhost:1", True),
+        ("127.1.2.3:1", True),
+        ("[::1]:1", True),
+        ("unix:/a", True),
+        ("0.0.0.0:1", False),
+        ("[::]:1", False),
+        ("10.0.0.1:1", False),
+        ("localhost.example:1", False),
+        ("127.0.0.1.example:1", False),
+    ],
+)
+def test_plaintext_stays_on_the_machine_unless_asked_for(text: str, local: bool) -> None:
+    address = _address.parse(text)
+    _address.check_plaintext(address, plaintext=True)
+    if local:
+        _address.check_plaintext(address, plaintext=False)
+    else:
+        with pytest.raises(UsageError, match="write plaintext=True"):
+            _address.check_plaintext(address, plaintext=False)
+
+
+def test_the_authority_of_a_unix_socket_is_localhost() -> None:
+    assert _address.parse("unix:/a").authority == "localhost"
+    assert _address.parse("[::1]:2").authority == "[::1]:2"
+
+
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_a_listening_socket_has_an_address_that_can_be_read(family: socket.AddressFamily, host: str) -> None:
+    with socket.create_server((host, 0), family=family) as listener:
+        assert _address.parse(_address.of_socket(listener)) == Address(host, listener.getsockname()[1])
+
+
+def test_a_listening_unix_socket_has_its_path(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "a.sock"))
+        assert _address.of_socket(listener) == f"unix:{tmp_path}/a.sock"
+
+
+def test_an_abstract_unix_socket_has_its_name() -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("\0penstock test address")
+        assert _address.of_socket(listener) == "unix:\0penstock test address"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (("127.0.0.1", 5), "127.0.0.1:5"),
+        (("::1", 5, 0, 0), "[::1]:5"),
+        ("/run/client.sock", "unix:/run/client.sock"),
+        ("", "unix:"),
+        (None, "unix:"),
+        (b"\0abstract", "unix:\0abstract"),
+    ],
+)
+def test_a_peer_is_named_whatever_its_socket_says(name: object, text: str) -> None:
+    assert _address.of_peer(name) == text
+
+
+def test_an_ipv6_address_is_written_in_brackets() -> None:
+    assert str(Address(str(IPv6Address(1)), 5)) == "[::1]:5"

@@ -1,0 +1,212 @@
+"""The seam: what of the engine Python sees, and that its stub says the truth."""
+
+import asyncio
+import gc
+import inspect
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import penstock
+from penstock import _engine
+from tests.unit.memory import both_ends, settle
+
+ROOT = Path(__file__).parents[2]
+
+Awaitables = Callable[[Any], Any]
+
+
+@pytest.mark.timeout(120)
+def test_the_stub_says_what_the_engine_is() -> None:
+    command = [sys.executable, "-m", "mypy.stubtest", "--concise", "penstock._engine"]
+    child = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True)
+    assert (child.returncode, child.stdout) == (0, "")
+
+
+def test_the_version_is_that_of_the_workspace() -> None:
+    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text("utf-8"))
+    assert penstock.__version__ == _engine.VERSION == cargo["workspace"]["package"]["version"]
+
+
+# The awaitable of what is done.
+
+
+async def test_what_is_done_can_be_awaited_again_and_again() -> None:
+    for _ in range(3):
+        await _engine.DONE
+
+
+async def test_asyncio_takes_a_send_for_a_coroutine_whether_it_waits_or_not() -> None:
+    async with both_ends() as ends:
+        await asyncio.create_task(ends.client.send(b"1"))
+        await asyncio.wait_for(ends.client.send(b"2"), 10)
+        await asyncio.gather(ends.client.send(b"3"), ends.client.send(b"4"))
+        assert [await ends.server.receive() for _ in range(4)] == [b"1", b"2", b"3", b"4"]
+
+
+def test_what_is_done_hands_back_what_is_thrown_into_it() -> None:
+    with pytest.raises(LookupError, match="mine"):
+        _engine.DONE.throw(LookupError("mine"))
+    with pytest.raises(StopIteration):
+        _engine.DONE.send(None)
+    _engine.DONE.close()
+
+
+async def test_a_send_that_is_cancelled_before_its_first_step_has_sent_its_message() -> None:
+    async with both_ends() as ends:
+        sending = asyncio.create_task(ends.client.send(b"sent"))
+        sending.cancel()
+        await settle()
+        assert sending.cancelled()
+        assert await ends.server.receive() == b"sent"
+
+
+# The awaitable of a receive.
+
+
+async def test_asyncio_takes_a_receive_for_a_coroutine_whether_it_waits_or_not() -> None:
+    uses: list[Awaitables] = [
+        lambda stream: asyncio.create_task(stream.receive()),
+        lambda stream: asyncio.wait_for(stream.receive(), 10),
+        lambda stream: asyncio.gather(stream.receive()),
+        lambda stream: asyncio.wait_for(anext(stream), 10),
+        lambda stream: asyncio.create_task(anext(stream)),
+    ]
+    async with both_ends() as ends:
+        for use in uses:
+            for already_there in (True, False):
+                if already_there:
+                    ends.server.send_nowait(b"x")
+                    await settle()
+                    got = await use(ends.client)
+                else:
+                    task = asyncio.ensure_future(use(ends.client))
+                    await settle()
+                    ends.server.send_nowait(b"x")
+                    got = await task
+                assert got in (b"x", [b"x"])
+
+
+async def test_a_receive_is_awaitable_and_no_native_coroutine() -> None:
+    async with both_ends() as ends:
+        step = ends.client.receive()
+        assert inspect.isawaitable(step)
+        assert asyncio.iscoroutine(step)
+        step.close()
+
+
+async def test_a_receive_that_was_not_begun_hands_back_what_is_thrown_into_it() -> None:
+    async with both_ends() as ends:
+        with pytest.raises(LookupError, match="mine"):
+            ends.client.receive().throw(LookupError("mine"))
+        ends.server.send_nowait(b"still there")
+        assert await ends.client.receive() == b"still there"
+
+
+async def test_two_steps_of_one_loop_do_not_share_what_they_wait_for() -> None:
+    async with both_ends() as ends:
+        first, second = ends.client.__anext__(), ends.client.__anext__()
+        assert first is not second
+        ends.server.send_nowait(b"1")
+        ends.server.send_nowait(b"2")
+        await settle()
+        assert [await second, await first] == [b"1", b"2"]
+
+
+async def test_a_step_of_a_loop_is_used_again_when_nobody_holds_it() -> None:
+    async with both_ends() as ends:
+        steps = set()
+        for _ in range(5):
+            ends.server.send_nowait(b"x")
+            await settle()
+            step = ends.client.__anext__()
+            steps.add(id(step))
+            assert await step == b"x"
+            del step
+        assert len(steps) == 1
+
+
+# Memory.
+
+
+def test_a_read_buffer_is_one_block_that_can_be_written() -> None:
+    view = _engine.ReadBuffer(16).view()
+    view[:] = b"0123456789abcdef"
+    assert (bytes(view), view.nbytes, view.readonly) == (b"0123456789abcdef", 16, False)
+
+
+def test_a_view_outlives_its_buffer() -> None:
+    view = _engine.ReadBuffer(4).view()
+    gc.collect()
+    view[:] = b"okay"
+    assert bytes(view) == b"okay"
+
+
+async def test_large_messages_and_small_ones_arrive_as_they_were() -> None:
+    sizes = [0, 1, 4095, 4096, 4097, 65_535, 65_536, 300_000, 1]
+    async with both_ends() as ends:
+        sending = asyncio.create_task(
+            ends.client.send_many(bytes([number]) * size for number, size in enumerate(sizes))
+        )
+        for number, size in enumerate(sizes):
+            assert await ends.server.receive() == bytes([number]) * size
+        await sending
+
+
+async def test_a_message_that_waits_to_be_sent_is_not_changed_by_what_becomes_of_it() -> None:
+    async with both_ends() as ends:
+        ends.channel.wires[0].hold()
+        large = bytes(200_000)
+        ends.client.send_nowait(large)
+        del large
+        gc.collect()
+        ends.channel.wires[0].release()
+        assert await ends.server.receive() == bytes(200_000)
+
+
+def test_a_connection_is_counted_while_its_memory_is_held() -> None:
+    before = _engine.live_connections()
+    settings = dict.fromkeys(["stream_window_bytes", "max_frame_bytes", "max_header_list_bytes"], 65_536)
+    connection = _engine.Connection(
+        client=True,
+        read_buffer=_engine.ReadBuffer(16),
+        max_concurrent_streams=1,
+        max_receive_message_bytes=1,
+        send_buffer_bytes=1,
+        **settings,
+    )
+    assert _engine.live_connections() == before + 1
+    del connection
+    assert _engine.live_connections() == before
+
+
+# Classes.
+
+
+def test_the_classes_can_be_given_their_types() -> None:
+    assert repr(penstock.Encoded[bytes]) == "penstock._engine.Encoded[bytes]"
+    assert penstock.Stream[bytes, bytes] is not None
+
+
+def test_a_stream_that_is_on_no_connection_does_nothing() -> None:
+    stream: _engine.StreamBase[bytes, bytes] = _engine.StreamBase(_engine.Codec(bytes, None, None, 10))
+    stream._half_close()
+    stream._reset(8)
+    assert (stream._id, stream._queued_bytes, stream._held_bytes) == (0, 0, 0)
+    assert not stream._await_room()
+    assert stream._await_message()
+    assert stream._push(b"x") == 2
+    assert stream._take() is None
+    assert stream._take_many(5) == []
+
+
+def test_a_codec_that_gives_no_bytes_is_a_type_error() -> None:
+    codec = _engine.Codec(int, str, None, 10)  # type: ignore[arg-type]  # what mypy refuses
+    stream: _engine.StreamBase[int, int] = _engine.StreamBase(codec)
+    with pytest.raises(TypeError):
+        stream._encode(5)

@@ -1,0 +1,75 @@
+"""Settings: what is taken and what is refused."""
+
+import ast
+import dataclasses
+import inspect
+import itertools
+from typing import Any
+
+import pytest
+
+from penstock import CallOptions, Limits, UsageError, limits
+
+# Name, least and most that is taken.
+RANGES = [
+    ("max_frame_bytes", 16 * 1024, 2**24 - 1),
+    ("stream_window_bytes", 1, 2**31 - 1),
+    ("max_receive_message_bytes", 1, 2**32 - 1),
+    ("max_send_message_bytes", 1, 2**32 - 1),
+    ("max_concurrent_streams", 1, 2**32 - 1),
+]
+NAMES = [field.name for field in dataclasses.fields(Limits)]
+
+
+def with_value(name: str, value: Any) -> Limits:
+    return Limits(**{name: value})
+
+
+@pytest.mark.parametrize(("name", "least", "most"), RANGES)
+def test_the_ends_of_a_range_are_taken(name: str, least: int, most: int) -> None:
+    for value in (least, least + 1, most - 1, most):
+        assert getattr(with_value(name, value), name) == value
+
+
+@pytest.mark.parametrize(("name", "least", "most"), RANGES)
+def test_one_beyond_a_range_is_refused_by_name_and_value(name: str, least: int, most: int) -> None:
+    for value in (least - 1, most + 1):
+        with pytest.raises(UsageError, match=rf"{name} must be .*, not {value}$"):
+            with_value(name, value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_zero_or_below_or_no_number(name: str) -> None:
+    for value in (0, -1, float("nan")):
+        with pytest.raises(UsageError, match=rf"{name} must be above 0, not {value}"):
+            with_value(name, value)
+
+
+def test_a_fraction_of_a_second_is_taken() -> None:
+    assert Limits(connect_timeout_seconds=0.01).connect_timeout_seconds == 0.01
+
+
+def test_settings_are_frozen_and_named() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Limits().max_frame_bytes = 1  # type: ignore[misc]  # what a program must not do
+    with pytest.raises(TypeError):
+        Limits(1)  # type: ignore[call-arg]  # what a program must not do
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_of_a_setting_carries_its_unit(name: str) -> None:
+    assert name.endswith(("_bytes", "_seconds", "_streams"))
+
+
+@pytest.mark.parametrize("kind", [Limits, CallOptions])
+def test_every_setting_says_what_it_costs_or_prevents(kind: type[Any]) -> None:
+    tree = ast.parse(inspect.getsource(limits))
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
+    for field, text in itertools.zip_longest(body, body[1:]):
+        if isinstance(field, ast.AnnAssign):
+            assert isinstance(text, ast.Expr), ast.unparse(field)
+
+
+def test_a_call_inherits_its_deadline_unless_told_otherwise() -> None:
+    assert CallOptions().inherit_deadline
+    assert not CallOptions(inherit_deadline=False).inherit_deadline

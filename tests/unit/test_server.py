@@ -1,0 +1,249 @@
+"""A server: where it listens, and how it stops."""
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from penstock import Limits, OpenCall, RpcError, Server, ServerStream, StatusCode, StopReport, UsageError, server
+from tests.unit.echo import Echo
+from tests.unit.memory import both_ends, connected, settle
+
+PATH = "/test.Service/Method"
+OPEN = OpenCall(PATH, "memory:1")
+
+
+async def nothing(stream: ServerStream[bytes, bytes]) -> None:
+    """A handler."""
+
+
+def serving() -> Server:
+    return Server([], fallback=nothing)
+
+
+async def until_listening(one: Server) -> None:
+    """Wait until it can be stopped by a signal too."""
+    while not one.addresses:  # noqa: ASYNC110 - nobody sets an event
+        await asyncio.sleep(0)
+    await settle()
+
+
+# What it serves.
+
+
+def test_a_server_can_be_made_without_a_loop() -> None:
+    assert Server([Echo()]).addresses == ()
+
+
+def test_a_path_has_the_route_of_its_service_or_the_fallback_or_none() -> None:
+    one = Server([Echo()])
+    assert one.route("/penstock.test.echo.Echo/Unary") is not None
+    assert one.route("/no.Such/Method") is None
+    other = Server([Echo()], fallback=nothing)
+    route = other.route("/no.Such/Method")
+    assert route is not None
+    assert route.handler is nothing
+
+
+def test_a_service_of_the_wrong_form_is_a_mistake_at_once() -> None:
+    with pytest.raises(UsageError, match="no service with METHODS"):
+        Server([Echo])  # type: ignore[list-item]  # what mypy refuses
+
+
+# Where it listens.
+
+
+async def test_listening_gives_the_address_with_the_port_the_system_chose() -> None:
+    one = serving()
+    async with one.listening("127.0.0.1:0") as address:
+        host, _, port = address.rpartition(":")
+        assert (host, one.addresses) == ("127.0.0.1", (address,))
+        assert int(port) > 0
+    assert one.addresses == ()
+
+
+async def test_a_server_listens_on_several_addresses_and_gives_the_first(tmp_path: Path) -> None:
+    one = serving()
+    path = tmp_path / "a.sock"
+    async with one.listening(f"unix:{path}", "127.0.0.1:0") as address:
+        assert address == f"unix:{path}"
+        assert len(one.addresses) == 2
+        assert path.is_socket()
+    assert not path.exists()
+
+
+async def test_a_server_listens_once_at_a_time_and_again_afterwards() -> None:
+    one = serving()
+    async with one.listening("127.0.0.1:0"):
+        with pytest.raises(UsageError, match="the server is listening already"):
+            async with one.listening("127.0.0.1:0"):
+                pass
+        assert len(one.addresses) == 1
+    async with one.listening("127.0.0.1:0"):
+        assert not one.draining.is_set()
+
+
+async def test_no_address_is_a_mistake() -> None:
+    with pytest.raises(UsageError, match="give at least one address"):
+        async with serving().listening():
+            pass
+
+
+async def test_an_address_others_can_reach_has_to_be_asked_for() -> None:
+    one = serving()
+    with pytest.raises(UsageError, match="write plaintext=True"):
+        async with one.listening("127.0.0.1:0", "0.0.0.0:0"):
+            pass
+    assert one.addresses == ()
+    async with one.listening("0.0.0.0:0", plaintext=True) as address:
+        assert address.startswith("0.0.0.0:")
+
+
+async def test_an_address_in_use_is_an_os_error_and_the_others_are_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    async with serving().listening("127.0.0.1:0") as taken:
+        one = serving()
+        with pytest.raises(OSError, match="address already in use"):
+            async with one.listening(f"unix:{path}", taken):
+                pass
+        assert one.addresses == ()
+        assert not path.exists()
+
+
+# Serving until told otherwise.
+
+
+async def test_serve_stops_at_a_signal_and_reports(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "penstock.server")
+    one = serving()
+    serve = asyncio.create_task(one.serve("127.0.0.1:0", grace=1))
+    await until_listening(one)
+    (address,) = one.addresses
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await serve == StopReport(finished=0, cancelled=(), stuck=())
+    assert f"listening on {address}" in caplog.text
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+async def test_serve_leaves_signals_alone_when_told_and_stops_when_it_is_cancelled() -> None:
+    one = serving()
+    before = signal.getsignal(signal.SIGINT)
+    serve = asyncio.create_task(one.serve("127.0.0.1:0", handle_signals=False))
+    await until_listening(one)
+    assert signal.getsignal(signal.SIGINT) is before
+    serve.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serve
+    assert one.addresses == ()
+
+
+async def test_a_second_signal_cuts_the_grace_short() -> None:
+    async with both_ends() as ends:
+        one = ends.channel.connector.server
+        serve = asyncio.create_task(one.serve("127.0.0.1:0", grace=1000))
+        await until_listening(one)
+        os.kill(os.getpid(), signal.SIGINT)
+        await one.draining.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        report = await serve
+        assert report.cancelled == (OPEN,)
+
+
+# Stopping.
+
+
+async def test_stopping_without_calls_is_quick_and_harmless_when_repeated() -> None:
+    async with connected(fallback=nothing) as channel:
+        await channel.ready()
+        one = channel.connector.server
+        for _ in range(2):
+            assert await one.stop() == StopReport(finished=0, cancelled=(), stuck=())
+        assert one.connections == set()
+
+
+async def test_a_call_that_ends_within_the_grace_ends_well() -> None:
+    async def handler(stream: ServerStream[bytes, bytes]) -> None:
+        await stream.draining.wait()
+        await stream.send(b"the last")
+
+    async with connected(fallback=handler) as channel, channel.stream(PATH) as call:
+        await settle()
+        report = await channel.connector.server.stop(10)
+        assert report == StopReport(finished=1, cancelled=(), stuck=())
+        assert [message async for message in call] == [b"the last"]
+
+
+async def test_a_call_that_does_not_end_within_the_grace_is_cancelled_and_reported() -> None:
+    async with both_ends() as ends:
+        report = await ends.channel.connector.server.stop(0.001)
+        assert report == StopReport(finished=0, cancelled=(OPEN,), stuck=())
+        with pytest.raises(RpcError) as caught:
+            await ends.client.receive()
+        assert (caught.value.code, caught.value.message) == (StatusCode.UNAVAILABLE, "the server is shutting down")
+
+
+async def test_without_grace_every_call_is_cancelled_at_once() -> None:
+    async with both_ends() as ends:
+        report = await ends.channel.connector.server.stop(0)
+        assert report.cancelled == (OPEN,)
+
+
+async def test_a_handler_that_ignores_its_cancellation_is_reported_as_stuck(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "CLEANUP_SECONDS", 0.01)
+    go_on = asyncio.Event()
+
+    async def stubborn(_stream: ServerStream[bytes, bytes]) -> None:
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async with connected(fallback=stubborn) as channel, channel.stream(PATH):
+        await settle()
+        report = await channel.connector.server.stop(0)
+        assert report == StopReport(finished=0, cancelled=(OPEN,), stuck=(OPEN,))
+        assert f"{PATH} from memory:1 ignores its cancellation" in caplog.text
+        go_on.set()
+        await settle()
+
+
+async def test_a_client_that_never_answers_the_goaway_does_not_hold_up_the_stop() -> None:
+    async with connected(fallback=nothing) as channel:
+        await channel.ready()
+        client, far = channel.wires
+        client.hold()
+        far.stuck = True
+        assert await channel.connector.server.stop(0) == StopReport(finished=0, cancelled=(), stuck=())
+        assert channel.connector.server.connections == set()
+
+
+async def test_stopping_leaves_no_deadline_behind() -> None:
+    async with both_ends(timeout=60, server_limits=Limits()) as ends:
+        one = ends.channel.connector.server
+        assert len(one.timers) == 1
+        await one.stop(0)
+        assert len(one.timers) == 0
+
+
+# Where it belongs.
+
+
+async def test_a_server_made_before_fork_is_refused_in_the_child() -> None:
+    one = serving()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            one._check_startable(("127.0.0.1:0",))
+        except UsageError as error:
+            code = 0 if "made before fork()" in str(error) else 2
+        finally:
+            os._exit(code)
+    _child, status = os.waitpid(child, 0)  # noqa: ASYNC222 - it ends at once
+    assert os.waitstatus_to_exitcode(status) == 0

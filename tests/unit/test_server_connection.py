@@ -1,0 +1,127 @@
+"""A server's side of a connection: its calls, and those that never get so far."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from penstock import Limits, RpcError, Server, ServerStream, StatusCode
+from penstock._server_connection import ServerConnection
+from tests.unit.memory import Wire, attach, both_ends, connected, settle
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+
+
+async def nothing(stream: ServerStream[bytes, bytes]) -> None:
+    """A handler."""
+
+
+@asynccontextmanager
+async def alone(limits: Limits | None = None) -> AsyncIterator[tuple[ServerConnection, Wire]]:
+    """Give a connection whose client says only what the test lets it say."""
+    server = Server([], limits=limits, fallback=nothing)
+    connection = ServerConnection(server, asyncio.get_running_loop())
+    yield connection, attach(connection)
+    await server.stop(0)
+    assert connection.ended.done()
+
+
+async def test_a_server_knows_its_connections_from_socket_to_end() -> None:
+    async with alone() as (connection, wire):
+        assert connection._server.connections == {connection}
+        wire.lose(None)
+        assert connection._server.connections == set()
+
+
+async def test_a_client_that_says_nothing_is_closed_in_time() -> None:
+    async with alone(Limits(handshake_timeout_seconds=0.001)) as (connection, _wire):
+        await connection.ended
+        assert connection.reason == "the handshake took too long"
+
+
+@pytest.mark.parametrize("said", [PREFACE[:-1], PREFACE, PREFACE + SETTINGS[:-1]])
+async def test_a_client_that_says_only_a_part_is_closed_in_time(said: bytes) -> None:
+    async with alone(Limits(handshake_timeout_seconds=0.001)) as (connection, wire):
+        wire.arrive(said)
+        await connection.ended
+        assert connection.reason == "the handshake took too long"
+
+
+async def test_a_client_that_said_its_preface_is_not_timed_any_more() -> None:
+    async with alone() as (connection, wire):
+        assert len(connection._server.timers) == 1
+        wire.arrive(PREFACE + SETTINGS)
+        await settle()
+        assert len(connection._server.timers) == 0
+
+
+async def test_a_lost_connection_is_not_timed_any_more() -> None:
+    async with alone() as (connection, wire):
+        wire.lose(None)
+        assert len(connection._server.timers) == 0
+
+
+async def test_shutting_down_says_goaway_or_before_the_preface_just_closes() -> None:
+    async with alone() as (connection, wire):
+        before = len(wire.written)
+        connection.shut_down()
+        await connection.ended
+        assert len(wire.written) == before
+    async with alone() as (connection, wire):
+        wire.arrive(PREFACE + SETTINGS)
+        await settle()
+        before = len(wire.written)
+        connection.shut_down()
+        await settle()
+        assert wire.written[before + 3] == 7, "a GOAWAY frame"
+        assert not connection.ended.done()
+
+
+async def test_a_foreign_client_is_answered_logged_and_closed(caplog: pytest.LogCaptureFixture) -> None:
+    async with alone() as (connection, wire):
+        wire.arrive(b"GET / HTTP/1.1\r\n\r\n")
+        await connection.ended
+        assert b"505 HTTP Version Not Supported" in wire.written
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["memory:1: the peer speaks HTTP/1, not HTTP/2; closed"]
+
+
+async def test_an_unknown_method_is_answered_and_no_task_is_made() -> None:
+    async with connected() as channel, channel.stream("/no.Such/Method") as call:
+        with pytest.raises(RpcError, match=r"UNIMPLEMENTED: unknown method /no\.Such/Method"):
+            await call.receive()
+        (connection,) = channel.connector.server.connections
+        assert (connection.calls, connection.engine.open_calls) == (set(), 0)
+
+
+async def test_a_call_is_counted_until_it_is_over_and_its_handler_has_ended() -> None:
+    go_on = asyncio.Event()
+
+    async def stubborn(_stream: ServerStream[bytes, bytes]) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await go_on.wait()
+
+    async with connected(fallback=stubborn) as channel:
+        async with channel.stream("/a.B/C"):
+            await settle()
+            (connection,) = channel.connector.server.connections
+            (call,) = connection.calls
+        await settle()
+        assert call.status is not None
+        assert call.status.code is StatusCode.CANCELLED
+        assert (connection.calls, connection.engine.open_calls) == ({call}, 0)
+        go_on.set()
+        await settle()
+        assert connection.calls == set()
+
+
+async def test_a_handler_can_see_that_the_server_drains() -> None:
+    async with both_ends() as ends:
+        assert not ends.server.draining.is_set()
+        ends.channel.connector.server.draining.set()
+        await ends.server.draining.wait()

@@ -1,0 +1,206 @@
+"""Deadlines that share ticks, on a clock that only the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock._timers import FEW_TICKS, Timers
+
+
+class Handle:
+    """A timer of the loop."""
+
+    def __init__(self, when: float, callback: Callable[[], None]) -> None:
+        self.when = when
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class ManualLoop:
+    """The two methods of a loop that timers need, and a clock that stands."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self.handles: list[Handle] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Handle:
+        handle = Handle(when, callback)
+        self.handles.append(handle)
+        return handle
+
+    def armed(self) -> list[Handle]:
+        """Timers that wait."""
+        return [handle for handle in self.handles if not handle.cancelled]
+
+    def advance(self, to: float) -> None:
+        """Move the clock, and run on the way what is due, each at its own time."""
+        while due := [handle for handle in self.armed() if handle.when <= to]:
+            first = min(due, key=lambda handle: handle.when)
+            self.handles.remove(first)
+            self.now = max(self.now, first.when)
+            first.callback()
+        self.now = to
+
+
+class Item:
+    """Notes when it expires."""
+
+    def __init__(self, loop: ManualLoop) -> None:
+        self.loop = loop
+        self.expired: list[float] = []
+
+    def _on_expired(self) -> None:
+        self.expired.append(self.loop.now)
+
+
+def timers_of(loop: ManualLoop) -> Timers:
+    return Timers(cast("asyncio.AbstractEventLoop", loop))
+
+
+times = st.floats(0, 1e6, allow_nan=False)
+spans = st.one_of(st.floats(0, 1, exclude_min=True), st.floats(1, 1e5))
+
+
+@given(times, spans)
+def test_an_item_expires_once_never_early_and_late_by_no_more_than_promised(now: float, left: float) -> None:
+    loop = ManualLoop(now)
+    timers, item = timers_of(loop), Item(loop)
+    when = now + left
+    timers.add(when, left, item)
+    loop.advance(when + 1)
+    assert len(item.expired) == 1
+    late = item.expired[0] - when
+    assert 0 <= late <= min(1 / 32, max(1 / 4096, left / 64)) + 1e-9
+
+
+@given(times, st.lists(st.tuples(spans, st.booleans()), max_size=30))
+def test_what_is_discarded_never_expires_and_all_else_does(now: float, plan: list[tuple[float, bool]]) -> None:
+    loop = ManualLoop(now)
+    timers = timers_of(loop)
+    items = [(Item(loop), left, discard) for left, discard in plan]
+    for item, left, discard in items:
+        among = timers.add(now + left, left, item)
+        if discard:
+            among.discard(item)
+    assert len(timers) == sum(not discard for _, discard in plan)
+    loop.advance(now + 2e5)
+    for item, _, discard in items:
+        assert len(item.expired) == (0 if discard else 1)
+    assert len(timers) == 0
+
+
+def test_items_expire_in_the_order_of_their_deadlines() -> None:
+    loop = ManualLoop(100.0)
+    timers = timers_of(loop)
+    items = [Item(loop) for _ in range(5)]
+    for item, left in zip(items, [5, 1, 4, 2, 3], strict=True):
+        timers.add(100.0 + left, left, item)
+    loop.advance(110.0)
+    assert [round(item.expired[0]) for item in items] == [105, 101, 104, 102, 103]
+
+
+def test_thousands_of_deadlines_share_few_ticks_and_one_timer_of_the_loop() -> None:
+    loop = ManualLoop(0.0)
+    timers = timers_of(loop)
+    ticks = set()
+    for number in range(10_000):
+        loop.advance(number / 10_000)
+        ticks.add(id(timers.add(loop.now + 60, 60, Item(loop))))
+    assert len(timers) == 10_000
+    assert len(ticks) <= 33
+    assert len(loop.armed()) == 1
+
+
+def test_an_earlier_deadline_moves_the_timer_and_a_later_one_does_not() -> None:
+    loop = ManualLoop(0.0)
+    timers = timers_of(loop)
+    timers.add(10.0, 10, Item(loop))
+    timers.add(20.0, 20, Item(loop))
+    assert [handle.when for handle in loop.armed()] == [10.0]
+    timers.add(5.0, 5, Item(loop))
+    assert [handle.when for handle in loop.armed()] == [5.0]
+
+
+def test_without_deadlines_the_loop_has_no_timer() -> None:
+    loop = ManualLoop(0.0)
+    timers = timers_of(loop)
+    assert loop.armed() == []
+    timers.add(1.0, 1, Item(loop))
+    loop.advance(2.0)
+    assert loop.armed() == []
+
+
+def test_a_deadline_nobody_waits_for_any_more_costs_no_further_timer() -> None:
+    loop = ManualLoop(0.0)
+    timers = timers_of(loop)
+    timers.add(1.0, 1, Item(loop))
+    for left in (2, 3, 4):
+        item = Item(loop)
+        timers.add(float(left), left, item).discard(item)
+    loop.advance(1.5)
+    assert loop.armed() == []
+
+
+def test_discarding_after_it_expired_is_harmless() -> None:
+    loop = ManualLoop(0.0)
+    timers, item = timers_of(loop), Item(loop)
+    among = timers.add(1.0, 1, item)
+    loop.advance(2.0)
+    among.discard(item)
+    assert len(item.expired) == 1
+
+
+def test_an_item_may_add_another_while_it_expires() -> None:
+    loop = ManualLoop(0.0)
+    timers, second = timers_of(loop), Item(loop)
+
+    class First(Item):
+        def _on_expired(self) -> None:
+            timers.add(loop.now + 1, 1, second)
+
+    timers.add(1.0, 1, First(loop))
+    loop.advance(3.0)
+    assert second.expired == [2.0]
+
+
+async def test_on_a_real_loop_a_deadline_wakes_whoever_waits() -> None:
+    loop = asyncio.get_running_loop()
+    expired = asyncio.Event()
+
+    class Waking:
+        def _on_expired(self) -> None:
+            expired.set()
+
+    when = loop.time() + 0.001
+    Timers(loop).add(when, 0.001, Waking())
+    await expired.wait()
+    assert loop.time() >= when - 0.001
+
+
+def test_calls_that_end_long_before_their_deadline_leave_no_ticks_behind() -> None:
+    loop = ManualLoop(0.0)
+    timers = timers_of(loop)
+    kept = [Item(loop) for _ in range(3 * FEW_TICKS)]
+    for number, item in enumerate(kept):
+        timers.add(100_000.0 + number, 100_000.0 + number, item)
+    for number in range(20 * FEW_TICKS):
+        loop.now = number / 10
+        ended = Item(loop)
+        timers.add(loop.now + 86_400.0, 86_400.0, ended).discard(ended)
+    assert len(timers) == len(kept)
+    assert len(timers._ticks) <= 2 * len(kept)
+    assert sorted(timers._ticks) == sorted(timers._order)
+    loop.advance(200_000.0)
+    assert [item.expired for item in kept] == [[100_000.0 + number] for number in range(len(kept))]
+    assert (timers._ticks, timers._order) == ({}, [])
