@@ -115,7 +115,7 @@ def routes(services: Iterable[Service], limits: Limits) -> dict[str, Route]:
     """
     table: dict[str, Route] = {}
     for service in services:
-        if not isinstance(service, Service) or not service.METHODS:
+        if not isinstance(service, Service) or not service.METHODS:  # type: ignore[redundant-expr]  # not all check types
             what = f"the class {service.__name__}" if isinstance(service, type) else f"a {type(service).__name__}"
             msg = f"{what} is no service with METHODS: pass objects of generated bases, or of Service"
             raise UsageError(msg)
@@ -138,7 +138,7 @@ def fallback_route(handler: Callable[..., Any], limits: Limits) -> Route:
     Raises:
         UsageError: The handler has the wrong form.
     """
-    if not callable(handler) or inspect.isgeneratorfunction(handler):
+    if not callable(handler) or inspect.isgeneratorfunction(handler):  # type: ignore[redundant-expr]  # as above
         msg = f"fallback is `async def handler(stream)`, not {handler!r}"
         raise UsageError(msg)
     return _route(server_codec(raw_method("*"), limits), Kind.BOTH_STREAM, handler)

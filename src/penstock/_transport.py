@@ -68,8 +68,8 @@ class Transport(asyncio.BufferedProtocol):
         """Why the connection ended, for people; empty before."""
         self._transport: asyncio.Transport | None = None
         # The loop calls the engine itself: no Python frame between a read and its bytes.
-        self.get_buffer = self.engine.get_buffer  # type: ignore[method-assign]
-        self.buffer_updated = self.engine.buffer_updated  # type: ignore[method-assign]
+        self.get_buffer = self.engine.get_buffer  # type: ignore[method-assign, assignment]
+        self.buffer_updated = self.engine.buffer_updated  # type: ignore[method-assign, assignment]
 
     # What the loop tells.
 

@@ -80,7 +80,7 @@ class Channel:
             return ChannelState.SHUTDOWN
         return ChannelState.IDLE if self._connector is None else self._connector.state
 
-    async def ready(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - convenience of the face
+    async def ready(self, *, timeout: float | None = None) -> None:
         """Connect, unless that was done.
 
         Waits until: the server has said its SETTINGS; failed attempts are repeated, with pauses.
@@ -233,4 +233,3 @@ class Channel:
             msg = "this channel belongs to another event loop; make one in each loop"
             raise UsageError(msg)
         return self._connector
-

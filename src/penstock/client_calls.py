@@ -50,7 +50,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
         codec: _engine.Codec,
         channel: Channel,
         path: str,
-        timeout: float | None,  # noqa: ASYNC109 - a deadline of the protocol, not of one await
+        timeout: float | None,
         metadata: MetadataLike | None,
         wait_for_ready: bool,
         options: CallOptions | None,
@@ -159,7 +159,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
         while True:
             try:
                 reply = self._take_only()
-            except Exception as error:  # noqa: BLE001 - whatever a codec raises
+            except Exception as error:
                 raise self._undecodable(error) from error
             if self._is_last or reply is MANY:
                 break
@@ -331,11 +331,11 @@ class ClientStreamCall(StreamCall[RequestT, ReplyT]):
     Leaving the block without `finish()` or `cancel()` cancels the call and warns `UnfinishedCall`.
     """
 
-    __slots__ = ("_reply",)
+    __slots__ = ("_finished",)
 
     def __init__(self, codec: _engine.Codec, *call: Any) -> None:
         super().__init__(codec, *call)
-        self._reply: ReplyT | None = None
+        self._finished: ReplyT | None = None
 
     async def finish(self) -> ReplyT:
         """Half-close, and return the reply once the status is OK.
@@ -352,13 +352,13 @@ class ClientStreamCall(StreamCall[RequestT, ReplyT]):
         if self._receiving:
             msg = "another task is in finish()"
             raise BusyError(msg)
-        if self._reply is None:
+        if self._finished is None:
             self._receiving = True
             try:
-                self._reply = await self._receive_only()
+                self._finished = await self._receive_only()
             finally:
                 self._receiving = False
-        return self._reply
+        return self._finished
 
     def _warn_unfinished(self) -> None:
         name = self._path.rpartition("/")[2]

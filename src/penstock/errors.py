@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from penstock.metadata import Metadata
 from penstock.status import Status, StatusCode
@@ -63,7 +63,7 @@ class Error(Exception):
     """The root of what penstock raises."""
 
 
-class RpcError(Error):  # noqa: N818 - the name gRPC uses everywhere
+class RpcError(Error):
     """How a call ended, when that was not OK.
 
     Raised on a client by what awaits the call. In a handler, raise it to end the call with that status.
@@ -78,13 +78,14 @@ class RpcError(Error):  # noqa: N818 - the name gRPC uses everywhere
         retryable: The peer's application surely never saw the call.
     """
 
-    _classes: dict[StatusCode, type[RpcError]] = {}
+    _classes: ClassVar[dict[StatusCode, type[RpcError]]] = {}
 
     def __new__(cls, code: StatusCode, *_args: Any, **_kwargs: Any) -> Self:
         """Choose the class of the code."""
-        chosen = RpcError._classes.get(code, cls) if cls is RpcError else cls
+        chosen: type[Any] = RpcError._classes.get(code, cls) if cls is RpcError else cls
         # Past RpcError in the class that was chosen: TimeoutError and ConnectionError have a __new__ of their own.
-        return super(RpcError, chosen).__new__(chosen)
+        made: Self = super(RpcError, chosen).__new__(chosen)
+        return made
 
     def __init__(
         self,
@@ -148,11 +149,11 @@ class Unavailable(RpcError, ConnectionError, code=StatusCode.UNAVAILABLE):
     """The peer could not be reached, or was lost. Surely safe to repeat only if `retryable`."""
 
 
-class EndOfStream(Error):  # noqa: N818 - an event rather than a failure
+class EndOfStream(Error):
     """The peer has sent its last message, and the call is not an error."""
 
 
-class WouldBlock(Error):  # noqa: N818 - as in trio
+class WouldBlock(Error):
     """There is no room for the message now."""
 
 
@@ -168,8 +169,19 @@ class BusyError(UsageError):
     """Another task is receiving on this stream."""
 
 
-class UnfinishedCall(RuntimeWarning):  # noqa: N818 - a warning
+class UnfinishedCall(RuntimeWarning):
     """A client stream was left without `finish()` or `cancel()`: what was sent counts for nothing."""
+
+
+def outcome(
+    status: Status, origin: Origin, metadata: MetadataLike | None = None, *, retryable: bool = False
+) -> RpcError:
+    """The error of a call that ended so. A handler it escapes from did not mean its own client: see `relay`."""
+    error = RpcError(
+        status.code, status.message, details=status.details, metadata=metadata, origin=origin, retryable=retryable
+    )
+    error._outcome_of_call = True
+    return error
 
 
 def message_too_large(text: str) -> RpcError:

@@ -136,7 +136,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         while True:
             try:
                 request = self._take_only()
-            except Exception as error:  # noqa: BLE001 - whatever a codec raises
+            except Exception as error:
                 raise self._undecodable(error) from error
             if request is MANY:
                 raise RpcError(StatusCode.UNIMPLEMENTED, "the client sent more than one request; this method has one")
@@ -151,12 +151,12 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
 
     async def _finish_with_reply(self, reply: ReplyT) -> None:
         """Send the one reply, and OK behind it."""
-        if not self._reply(reply, self._trailing and to_wire(self._trailing)):
+        if not self._reply(reply, None if self._trailing is None else to_wire(self._trailing)):
             await self.send(reply)
             self._finish_ok()
 
     def _finish_ok(self) -> None:
-        self._finish(0, "", None, self._trailing and to_wire(self._trailing), False)
+        self._finish(0, "", None, None if self._trailing is None else to_wire(self._trailing), False)
 
     def _finish_with(self, status: Status, metadata: MetadataLike | None = None) -> None:
         """End with a status after what is queued."""
@@ -186,16 +186,19 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
     def _on_concluded(self) -> None:
         if self._deadline is not None:
             self._deadline.unwatch(self)
-        if self._task is None:
+        task = self._task
+        if task is None:
             return
-        if self._task.done():
+        if task.done():
             self._release()
-        elif self._error is not None and self._task in self._waiting:
+        elif self._error is None:
+            pass  # it ended the call itself, and may have something left to do
+        elif task in self._waiting:
             # It is told by what it waits for, and its cleanup should not be disturbed.
-            self._cancelling = self._loop.call_later(NOTICE_SECONDS, self._task.cancel)
-        elif self._error is not None:
+            self._cancelling = self._loop.call_later(NOTICE_SECONDS, task.cancel)
+        else:
             # After tasks of its own that wait on this stream were told: they may end it by themselves, in order.
-            self._cancelling = self._loop.call_soon(self._task.cancel)
+            self._cancelling = self._loop.call_soon(task.cancel)
 
     def _on_handler_done(self, task: asyncio.Task[None]) -> None:
         if self._cancelling is not None:

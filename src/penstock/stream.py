@@ -7,12 +7,12 @@ How this works: the base class, in the engine, serves what need not wait. What w
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from penstock import _engine
 from penstock._details import KEY as DETAILS_KEY
 from penstock._details import unpack
-from penstock.errors import BusyError, ClosedError, EndOfStream, Origin, RpcError, UsageError, WouldBlock
+from penstock.errors import BusyError, ClosedError, EndOfStream, Origin, RpcError, UsageError, WouldBlock, outcome
 from penstock.metadata import Metadata
 from penstock.status import Status, StatusCode
 
@@ -69,7 +69,7 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         self._merged: SendT | None = None
         self._receive_waiter: asyncio.Future[None] | None = None
         self._send_waiters: list[asyncio.Future[None]] = []
-        self._waiting: set[asyncio.Task[Any] | None] = set()
+        self._waiting: set[object] = set()
         self._told = False
 
     # What a program uses. `send`, `receive` and `async for` stand in the base class.
@@ -84,9 +84,6 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
 
         Does not wait.
         Does not promise: that the peer gets it. Only a final OK does.
-
-        Args:
-            message: As for `send`.
 
         Raises:
             WouldBlock: There is no room; nothing was queued.
@@ -219,8 +216,11 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         self._mark_mergeable()
 
     async def _yield(self) -> None:
-        # The message is queued already; only the time slice was spent.
+        # Nothing is missing but time: the slice of this task is spent.
+        if _engine.turn_begins():
+            self._loop.call_soon(_engine.turn_over)
         await asyncio.sleep(0)
+        _engine.slice_begins()
 
     def _why_closed(self) -> Exception:
         self._check_usable()
@@ -235,7 +235,7 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
     # Receiving.
 
     async def _receive_yielding(self, iterating: bool) -> ReceiveT:
-        await asyncio.sleep(0)
+        await self._yield()
         return await self._receive_waiting(iterating)
 
     async def _receive_waiting(self, iterating: bool) -> ReceiveT:
@@ -357,15 +357,7 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         self._trailers = trailers
         self._merged = None
         if status.code != StatusCode.OK:
-            self._error = RpcError(
-                status.code,
-                status.message,
-                details=status.details,
-                metadata=trailers,
-                origin=origin,
-                retryable=retryable,
-            )
-            self._error._outcome_of_call = True
+            self._error = outcome(status, origin, trailers, retryable=retryable)
         if self._receive_waiter is not None:
             self._on_readable()
         if self._send_waiters:
@@ -385,8 +377,7 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
         if self._status is not status:
             self._reset(CANCEL)  # drops what nobody took
             self._status = status
-            self._error = RpcError(status.code, status.message)
-            self._error._outcome_of_call = True
+            self._error = outcome(status, Origin.LOCAL)
         return self._fresh_error()
 
     def _check_usable(self) -> None:
@@ -394,14 +385,10 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
 
     def _fresh_error(self) -> RpcError:
         """The outcome, as a new exception: one raised twice would grow its traceback and show the wrong one."""
-        if self._error is None:
+        error = self._error
+        if error is None:
             return self._lost()
-        error = self._error.relay()
-        error.origin, error.retryable = self._error.origin, self._error.retryable
-        error._outcome_of_call = True
-        return error
+        return outcome(error.status, error.origin, error.metadata, retryable=error.retryable)
 
     def _lost(self) -> RpcError:
-        error = RpcError(StatusCode.UNAVAILABLE, "the connection is gone", origin=Origin.TRANSPORT)
-        error._outcome_of_call = True
-        return error
+        return outcome(Status(StatusCode.UNAVAILABLE, "the connection is gone"), Origin.TRANSPORT)

@@ -15,9 +15,9 @@ BOUND_SECONDS = 10.0
 """What a test waits at most for what must come: a bound for failures, never a pace."""
 
 UnaryHandler: TypeAlias = Callable[[Note, penstock.ServerCall], Awaitable[Any]]
-ServerStreamHandler: TypeAlias = Callable[[Note, "penstock.ServerStream[Never, Note]"], Any]
-ClientStreamHandler: TypeAlias = Callable[["penstock.ServerStream[Note, Never]"], Awaitable[Any]]
-BothStreamHandler: TypeAlias = Callable[["penstock.ServerStream[Note, Note]"], Any]
+ServerStreamHandler: TypeAlias = Callable[[Note, Any], Any]
+ClientStreamHandler: TypeAlias = Callable[[Any], Awaitable[Any]]
+BothStreamHandler: TypeAlias = Callable[[Any], Any]
 
 
 class Echo(EchoBase):

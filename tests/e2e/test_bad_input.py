@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import Echo, Pair, connected, until, within_bound
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoClient
@@ -111,7 +111,7 @@ async def reason_of_a_tls_client() -> str:
 
 
 async def test_garbage_is_closed() -> None:
-    chance = random.Random(1)  # noqa: S311 - no secret
+    chance = random.Random(1)
     async with with_neighbour() as pair:
         for length in (1, 2, 9, 24, 100, 5000):
             garbage = bytes([0x80 | chance.randrange(128)]) + chance.randbytes(length - 1)
@@ -128,7 +128,7 @@ async def test_a_preface_that_turns_to_garbage_is_closed(good_bytes: int) -> Non
 
 def frames_of_garbage() -> Iterator[bytes]:
     """Give byte strings that are no frames a server could accept as the first ones of a client."""
-    chance = random.Random(2)  # noqa: S311 - no secret
+    chance = random.Random(2)
     yield b"\xff" * 100  # a frame far above the largest
     yield bytes([0, 0, 5, 0, 0, 0, 0, 0, 1]) + b"hello"  # DATA of a stream that is not open
     yield bytes([0, 0, 4, 1, 4, 0, 0, 0, 1]) + b"\xff\xff\xff\xff"  # a header block that is none
@@ -238,7 +238,7 @@ async def test_an_unknown_method_is_unimplemented_by_its_path(path: str) -> None
 
 async def test_a_method_nobody_wrote_is_unimplemented() -> None:
     class Nothing(penstock.Service):
-        METHODS = {"unary": Echo.METHODS["unary"]}
+        METHODS: ClassVar[Mapping[str, Any]] = {"unary": Echo.METHODS["unary"]}
 
         async def unary(self, request: Note, call: penstock.ServerCall) -> Note:
             raise penstock.unimplemented(self.METHODS["unary"])
@@ -437,7 +437,7 @@ class SyncGenerator(Echo):
 
 
 class YieldsItsOneReply(Echo):
-    async def unary(self, request: Note, call: Any) -> Any:  # type: ignore[override]
+    async def unary(self, request: Note, call: Any) -> Any:
         yield request
 
 

@@ -3,9 +3,9 @@
 import asyncio
 import warnings
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import Echo, Gate, Pair, connected, notes, turns, until, within_bound
 from tests.protos.echo_pb2 import Note
 

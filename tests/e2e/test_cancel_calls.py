@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import TINY, Echo, Pair, connected, notes, turns, until, within_bound
 from tests.protos.echo_pb2 import Note
 

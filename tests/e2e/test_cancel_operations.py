@@ -3,9 +3,9 @@
 import asyncio
 from itertools import count, cycle, islice
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import (
     TINY,
     Echo,

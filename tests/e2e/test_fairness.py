@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
-import penstock
 import pytest
 
+import penstock
+from penstock import server_calls
 from tests.e2e.support import Echo, Pair, connected, until, within_bound
 from tests.protos.echo_pb2 import Note
 
@@ -163,7 +164,8 @@ async def test_a_handler_that_throws_every_outcome_away_holds_up_nobody(operatio
         assert any(isinstance(error, penstock.Cancelled) for error in told)
 
 
-async def test_a_handler_that_goes_on_after_it_was_told_is_cancelled() -> None:
+async def test_a_handler_that_goes_on_after_it_was_told_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_calls, "NOTICE_SECONDS", 0.05)
     told: list[str] = []
 
     async def stubborn(stream: penstock.ServerStream[Note, Note]) -> None:

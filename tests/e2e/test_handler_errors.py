@@ -1,362 +1,256 @@
-"""What do the client and the log hear when a handler goes wrong?"""
+"""Does a handler that fails tell its client no more than it should, its log everything, and its neighbours nothing?"""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Never
+from typing import Any
+
+import pytest
 
 import penstock
-import pytest
-from google.protobuf.wrappers_pb2 import StringValue
-
-from tests.e2e.support import Echo, Pair, connected, within_bound
+from tests.e2e.support import Echo, connected, notes, within_bound
 from tests.protos.echo_pb2 import Note
+from tests.protos.echo_penstock import EchoBase
 
 pytestmark = pytest.mark.loops
 
-SECRET = "password=1234"
 FIXED_TEXT = "the handler raised an exception"
-KINDS = ["unary", "server_stream", "client_stream", "both_stream"]
 
 
-async def call(pair: Pair, kind: str) -> list[Note]:
-    """Make one call of a kind; give its replies."""
-    if kind == "unary":
-        return [await within_bound(pair.client.unary(Note()))]
-    if kind == "client_stream":
-        async with pair.client.client_stream() as upload:
-            return [await within_bound(upload.finish())]
-    replies = []
-    async with asyncio.timeout(10):
-        if kind == "server_stream":
-            async with pair.client.server_stream(Note(number=2)) as feed:
-                async for reply in feed:
-                    replies.append(reply)  # noqa: PERF401 - what came before the error counts
-            return replies
-        async with pair.client.both_stream() as stream:
-            await stream.end_sending()
-            return [reply async for reply in stream]
-
-
-def that_raises(kind: str, make: Callable[[], BaseException]) -> Echo:
-    """Make a service whose handler of that kind raises."""
-
-    async def fail(*_arguments: Any) -> Any:
-        raise make()
-
-    return Echo(**{kind: fail})  # type: ignore[arg-type]
-
-
-def errors_in(log: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """Give what penstock logged as an error."""
-    return [record for record in log.records if record.name.startswith("penstock") and record.levelno >= logging.ERROR]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_an_exception_is_unknown_to_the_client_and_a_traceback_in_the_log(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with connected(that_raises(kind, lambda: KeyError(SECRET))) as pair:
+async def _outcome(handler: Any, request: Note | None = None) -> penstock.RpcError:
+    """Call a handler beside a neighbour on the same connection, and give the error it ends with."""
+    async with connected(Echo(unary=handler)) as pair, pair.client.both_stream() as neighbour:
+        await neighbour.send(Note(text="before"))
         with pytest.raises(penstock.RpcError) as caught:
-            await call(pair, kind)
-        assert (caught.value.code, caught.value.message) == (penstock.StatusCode.UNKNOWN, FIXED_TEXT)
-        assert caught.value.origin is penstock.Origin.REMOTE
-        assert not caught.value.metadata
-        (record,) = errors_in(caplog)
-        assert f"{pair.client_method(kind).path} from 127.0.0.1:" in record.getMessage()
-        assert record.exc_info is not None
-        assert isinstance(record.exc_info[1], KeyError)
-        assert "in fail" in caplog.text
-        assert SECRET in caplog.text
+            await within_bound(pair.client.unary(request or Note()))
+        assert (await within_bound(neighbour.receive())).text == "before"
+        await neighbour.send(Note(text="after"))
+        assert (await within_bound(neighbour.receive())).text == "after"
+        await neighbour.finish()
+        return caught.value
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_an_rpc_error_reaches_the_client_whole_and_is_no_error_in_the_log(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    def make() -> penstock.RpcError:
-        return penstock.RpcError(
-            penstock.StatusCode.NOT_FOUND,
-            "no such room: ü\n100 %",
-            details=[StringValue(value="r1")],
-            metadata={"retry": "no", "trace-bin": b"\x00\xff"},
-        )
-
-    async with connected(that_raises(kind, make)) as pair:
-        with pytest.raises(penstock.RpcError) as caught:
-            await call(pair, kind)
-        error = caught.value
-        assert (error.code, error.message) == (penstock.StatusCode.NOT_FOUND, "no such room: ü\n100 %")
-        assert (error.metadata["retry"], error.metadata["trace-bin"]) == ("no", b"\x00\xff")
-        (detail,) = error.details
-        value = StringValue()
-        assert detail.Unpack(value)  # type: ignore[attr-defined]
-        assert value.value == "r1"
-        assert errors_in(caplog) == []
-
-
-@pytest.mark.parametrize("code", [code for code in penstock.StatusCode if code])
-async def test_every_code_reaches_the_client_as_it_is(code: penstock.StatusCode) -> None:
-    async with connected(that_raises("unary", lambda: penstock.RpcError(code, "why"))) as pair:
-        with pytest.raises(penstock.RpcError, match="why") as caught:
-            await call(pair, "unary")
-        assert caught.value.code == code
-        assert type(caught.value) is type(penstock.RpcError(code))
-
-
-@pytest.mark.parametrize("generator", [False, True])
-async def test_messages_before_the_exception_reach_the_client(
-    generator: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def feed(request: Note, stream: penstock.ServerStream[Never, Note]) -> None:
-        for number in range(100):
-            await stream.send(Note(number=number))  # type: ignore[arg-type]
-        raise ValueError
-
-    async def generate(request: Note, stream: penstock.ServerStream[Never, Note]) -> AsyncIterator[Note]:
-        for number in range(100):
-            yield Note(number=number)
-        raise ValueError
-
-    replies = []
-    async with connected(Echo(server_stream=generate if generator else feed)) as pair:
-        with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
-            async with pair.client.server_stream(Note()) as stream:
-                async for reply in stream:
-                    replies.append(reply.number)  # noqa: PERF401 - what came before the error counts
-        assert replies == list(range(100))
-        assert len(errors_in(caplog)) == 1
-
-
-async def test_a_group_of_one_rpc_error_is_that_error() -> None:
-    async def in_tasks(request: Note, call: penstock.ServerCall) -> Note:
-        async def fail() -> None:
-            raise penstock.RpcError(penstock.StatusCode.ABORTED, "in a task")
-
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(fail())
-        return request
-
-    async with connected(Echo(unary=in_tasks)) as pair:
-        with pytest.raises(penstock.RpcError, match="in a task") as caught:
-            await pair.client.unary(Note())
-        assert caught.value.code == penstock.StatusCode.ABORTED
-
-
-class OutOfLine(BaseException):
-    """No Exception: what frameworks use for signals of their own."""
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_base_exception_ends_the_call_too(kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with connected(that_raises(kind, lambda: OutOfLine(SECRET))) as pair:
-        with pytest.raises(penstock.RpcError, match=FIXED_TEXT) as caught:
-            await call(pair, kind)
-        assert caught.value.code == penstock.StatusCode.UNKNOWN
-        (record,) = errors_in(caplog)
-        assert record.exc_info is not None
-        assert isinstance(record.exc_info[1], OutOfLine)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_handler_that_cancels_itself_ends_its_call_with_cancelled(kind: str) -> None:
-    async with connected(that_raises(kind, asyncio.CancelledError)) as pair:
-        with pytest.raises(penstock.Cancelled, match="the handler was cancelled"):
-            await call(pair, kind)
-
-
-@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration, GeneratorExit, penstock.EndOfStream])
-async def test_exceptions_with_a_meaning_of_their_own_are_no_clean_end(
-    error: type[BaseException], caplog: pytest.LogCaptureFixture
-) -> None:
-    for kind in KINDS:
-        async with connected(that_raises(kind, error)) as pair:
-            with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
-                await call(pair, kind)
-    assert len(errors_in(caplog)) == len(KINDS)
-
-
-async def test_an_error_of_a_call_the_handler_made_is_unknown_unless_relayed(caplog: pytest.LogCaptureFixture) -> None:
-    refusing = that_raises(
-        "unary", lambda: penstock.RpcError(penstock.StatusCode.NOT_FOUND, "inner", metadata={"k": "v"})
-    )
-    async with connected(refusing) as inner:
-
-        async def pass_through(request: Note, call: penstock.ServerCall) -> Note:
-            return await inner.client.unary(request)
-
-        async def relay(request: Note, call: penstock.ServerCall) -> Note:
-            try:
-                return await inner.client.unary(request)
-            except penstock.RpcError as error:
-                raise error.relay() from error
-
-        async with connected(Echo(unary=pass_through)) as outer:
-            with pytest.raises(penstock.RpcError, match=FIXED_TEXT) as caught:
-                await outer.client.unary(Note())
-            assert caught.value.code == penstock.StatusCode.UNKNOWN
-            assert len(errors_in(caplog)) == 1
-        async with connected(Echo(unary=relay)) as outer:
-            with pytest.raises(penstock.RpcError, match="inner") as caught:
-                await outer.client.unary(Note())
-            assert caught.value.code == penstock.StatusCode.NOT_FOUND
-            assert caught.value.metadata["k"] == "v"
-
-
-# What a handler gives is wrong.
-
-
-@pytest.mark.parametrize("wrong", [None, "text", b"bytes", 5, Note], ids=repr)
-@pytest.mark.parametrize("kind", ["unary", "client_stream"])
-async def test_a_reply_of_the_wrong_type_is_unknown_and_named_in_the_log(
-    kind: str, wrong: object, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def give(*_arguments: Any) -> Any:
-        return wrong
-
-    async with connected(Echo(**{kind: give})) as pair:  # type: ignore[arg-type]
-        with pytest.raises(penstock.RpcError, match=FIXED_TEXT) as caught:
-            await call(pair, kind)
-        assert caught.value.code == penstock.StatusCode.UNKNOWN
-        assert "this call sends Note, not " in caplog.text
-
-
-async def test_a_generator_that_yields_the_wrong_type_ends_its_call_with_unknown(
+async def test_an_exception_is_unknown_with_a_fixed_text_and_its_traceback_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def generate(request: Note, stream: penstock.ServerStream[Never, Note]) -> AsyncIterator[Any]:
-        yield Note()
-        yield "text"
+    async def fail(request: Note, call: penstock.ServerCall) -> Note:
+        raise LookupError("the password is 1234")
 
-    async with connected(Echo(server_stream=generate)) as pair, pair.client.server_stream(Note()) as stream:
-        assert await stream.receive() == Note()
-        with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
-            await within_bound(stream.receive())
-        assert "this call sends Note, not str" in caplog.text
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_handler_that_is_no_coroutine_is_unknown_and_the_log_says_what_to_write(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    service = type("Service", (Echo,), {kind: lambda _self, *_arguments: Note()})()
-    async with connected(service) as pair:
-        with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
-            await call(pair, kind)
-        assert "returned Note; handlers are `async def`" in caplog.text
+    error = await _outcome(fail)
+    assert (error.code, error.message) == (penstock.StatusCode.UNKNOWN, FIXED_TEXT)
+    assert error.origin is penstock.Origin.REMOTE
+    (record,) = [record for record in caplog.records if record.name == "penstock.server"]
+    assert "/penstock.test.echo.Echo/Unary from 127.0.0.1:" in record.getMessage()
+    assert "the password is 1234" in caplog.text
+    assert "in fail" in caplog.text
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_handler_with_other_arguments_ends_its_call_with_unknown(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def nothing(_self: Echo) -> None: ...
-
-    service = type("Service", (Echo,), {kind: nothing})()
-    async with connected(service) as pair:
-        with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
-            await call(pair, kind)
-        assert "positional argument" in caplog.text
-
-
-# What a handler wants to say cannot be sent.
+class Odd(BaseException):
+    """An exception that is no `Exception`."""
 
 
 @pytest.mark.parametrize(
-    ("message", "arrives"),
+    "make",
     [
-        ("no file a\udcffb", "no file a\\udcffb"),
-        ("nul \0, bell \a, \r\n, tab \t", "nul \0, bell \a, \r\n, tab \t"),
-        ("% %41 %zz %", "% %41 %zz %"),
-        ("😀 ü €", "😀 ü €"),
-        (" ", " "),
+        Odd,
+        GeneratorExit,
+        StopAsyncIteration,
+        lambda: penstock.EndOfStream("another stream's"),
+        lambda: penstock.WouldBlock("full"),
+        lambda: penstock.UsageError("wrong"),
+        lambda: ExceptionGroup("two", [penstock.RpcError(penstock.StatusCode.NOT_FOUND), ValueError()]),
+        lambda: BaseExceptionGroup("odd", [Odd()]),
     ],
+    ids=lambda make: type(make()).__name__,
 )
-async def test_any_text_can_be_the_message_of_a_status(message: str, arrives: str) -> None:
-    for kind in KINDS:
-        make = lambda: penstock.RpcError(penstock.StatusCode.NOT_FOUND, message)  # noqa: E731
-        async with connected(that_raises(kind, make)) as pair:
-            with pytest.raises(penstock.RpcError) as caught:
-                await call(pair, kind)
-            assert (caught.value.code, caught.value.message) == (penstock.StatusCode.NOT_FOUND, arrives)
-
-
-UNSENDABLE: list[dict[str, Any]] = [
-    {"metadata": {"bad key": "x"}},
-    {"metadata": {"k": 5}},
-    {"metadata": {"k": "ü"}},
-    {"metadata": {"k": "\udcff"}},
-    {"metadata": {"grpc-status": "0"}},
-    {"details": ["text"]},
-    {"details": [None]},
-]
-
-
-@pytest.mark.parametrize("extra", UNSENDABLE, ids=str)
-async def test_a_status_that_cannot_be_sent_ends_the_call_with_unknown(
-    extra: dict[str, Any], caplog: pytest.LogCaptureFixture
+async def test_whatever_a_handler_raises_its_call_ends(
+    make: Callable[[], BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
-    make = lambda: penstock.RpcError(penstock.StatusCode.NOT_FOUND, "why", **extra)  # noqa: E731
-    async with connected(that_raises("both_stream", make)) as pair:
-        with pytest.raises(penstock.RpcError, match=FIXED_TEXT) as caught:
-            await call(pair, "both_stream")
-        assert caught.value.code == penstock.StatusCode.UNKNOWN
-        assert "the status NOT_FOUND cannot be sent" in caplog.text
-        assert (await pair.client.unary(Note(text="well"))).text == "well"
+    async def fail(request: Note, call: penstock.ServerCall) -> Note:
+        raise make()
+
+    outcome = await _outcome(fail)
+    assert (outcome.code, outcome.message) == (penstock.StatusCode.UNKNOWN, FIXED_TEXT)
+    assert type(make()).__name__ in caplog.text
 
 
-@pytest.mark.parametrize("trailing", [("bad key", "x"), ("k", 5), ("k-bin", "text"), ("k", "\n")], ids=str)
-@pytest.mark.parametrize(
-    "outcome", [None, ValueError(), asyncio.CancelledError(), penstock.RpcError(5, "gone")], ids=repr
-)  # type: ignore[arg-type]
-async def test_trailing_metadata_that_cannot_be_sent_ends_the_call_with_unknown(
-    trailing: tuple[str, Any], outcome: BaseException | None, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def handler(*arguments: Any) -> Any:
-        stream = arguments[-1]
-        stream.trailing_metadata[trailing[0]] = trailing[1]
-        if outcome is not None:
-            raise type(outcome)(*outcome.args)
-        return Note()
+async def test_a_group_of_one_status_is_that_status() -> None:
+    async def group(request: Note, call: penstock.ServerCall) -> Note:
+        async def child() -> None:
+            raise penstock.RpcError(penstock.StatusCode.NOT_FOUND, "in a task")
 
-    for kind in KINDS:
-        async with connected(Echo(**{kind: handler})) as pair:  # type: ignore[arg-type]
-            with pytest.raises(penstock.RpcError, match=FIXED_TEXT) as caught:
-                await call(pair, kind)
-            assert caught.value.code == penstock.StatusCode.UNKNOWN
-    assert len(errors_in(caplog)) == len(KINDS)
-
-
-async def test_initial_metadata_that_cannot_be_sent_is_the_handlers_mistake_to_mend() -> None:
-    async def handler(request: Note, call: penstock.ServerCall) -> Note:
-        with pytest.raises(penstock.UsageError, match="bad key"):
-            await call.send_initial_metadata({"bad key": "x"})
-        await call.send_initial_metadata({"good": "x"})
-        with pytest.raises(penstock.UsageError, match="sent before"):
-            await call.send_initial_metadata({"late": "x"})
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(child())
         return request
 
-    async with connected(Echo(unary=handler)) as pair:
-        assert await pair.client.unary(Note(text="well")) == Note(text="well")
+    outcome = await _outcome(group)
+    assert (outcome.code, outcome.message) == (penstock.StatusCode.NOT_FOUND, "in a task")
 
 
-# The others.
+@pytest.mark.parametrize("wrong", [None, "text", 5, b"bytes", Note])
+async def test_a_reply_of_the_wrong_type_is_the_servers_fault(wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def careless(request: Note, call: penstock.ServerCall) -> Any:
+        return wrong
+
+    outcome = await _outcome(careless)
+    assert (outcome.code, outcome.message) == (penstock.StatusCode.UNKNOWN, FIXED_TEXT)
+    assert "this call sends Note, not" in caplog.text
 
 
-async def test_failing_calls_do_not_touch_their_neighbours(caplog: pytest.LogCaptureFixture) -> None:
-    async def sometimes(request: Note, call: penstock.ServerCall) -> Note:
-        if request.number % 2:
-            raise ValueError(request.number)
+class _Plain(EchoBase):
+    """Handlers that are no coroutine functions."""
+
+    def unary(self, request: Note, call: penstock.ServerCall) -> Any:
         return request
 
-    async with connected(Echo(unary=sometimes)) as pair, pair.client.both_stream() as neighbour:
-        calls = (pair.client.unary(Note(number=number)) for number in range(200))
-        outcomes = await within_bound(asyncio.gather(*calls, return_exceptions=True))
-        good = [outcome.number for outcome in outcomes if isinstance(outcome, Note)]
-        bad = [outcome for outcome in outcomes if isinstance(outcome, penstock.RpcError)]
-        assert good == list(range(0, 200, 2))
-        assert len(bad) == 100
-        assert len(errors_in(caplog)) == 100
+    def both_stream(self, stream: penstock.ServerStream[Note, Note]) -> Any:
+        return None
+
+
+async def test_a_handler_that_is_no_coroutine_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with connected(_Plain()) as pair:
+        with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
+            await pair.client.unary(Note())
+        with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
+            async with pair.client.both_stream() as stream:
+                await stream.receive()
+    assert caplog.text.count("handlers are `async def`") == 2
+    assert "_Plain.unary" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/penstock.test.echo.Echo/Missing", "/no.Such/Method", "/x", "/"])
+async def test_an_unknown_method_is_unimplemented_and_named(path: str) -> None:
+    async with connected() as pair, pair.client.both_stream() as neighbour:
+        with pytest.raises(penstock.RpcError) as caught:
+            async with pair.channel.stream(path) as stream:
+                await within_bound(stream.receive())
+        assert caught.value.code == penstock.StatusCode.UNIMPLEMENTED
+        assert caught.value.message == f"unknown method {path}"
         await neighbour.send(Note(text="well"))
         assert (await within_bound(neighbour.receive())).text == "well"
-        assert len(pair.server.connections) == 1
+
+
+@pytest.mark.parametrize("path", ["", "no-slash", "/sp ace", "/ü", "/a\n", "*", "/a.B/C?x=1", "/a.B/C#x"])
+async def test_a_path_that_cannot_be_sent_is_a_mistake(path: str) -> None:
+    async with connected() as pair, pair.client.both_stream() as neighbour:
+        with pytest.raises(penstock.UsageError):
+            async with pair.channel.stream(path):
+                pytest.fail("the block was entered")
+        await neighbour.send(Note(text="well"))
+        assert (await within_bound(neighbour.receive())).text == "well"
+
+
+async def test_a_method_that_nobody_wrote_is_unimplemented_and_named() -> None:
+    async with connected(EchoBase()) as pair:
+        with pytest.raises(penstock.RpcError, match="/penstock.test.echo.Echo/Unary is not implemented") as caught:
+            await pair.client.unary(Note())
+        assert caught.value.code == penstock.StatusCode.UNIMPLEMENTED
+        with pytest.raises(penstock.RpcError, match="/penstock.test.echo.Echo/BothStream is not implemented"):
+            async with pair.client.both_stream() as stream:
+                await stream.receive()
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "no request"), (2, "more than")])
+@pytest.mark.parametrize("kind", ["Unary", "ServerStream"])
+async def test_a_method_with_one_request_takes_neither_none_nor_two(kind: str, count: int, said: str) -> None:
+    async with connected() as pair:
+        with pytest.raises(penstock.RpcError, match=said) as caught:
+            async with pair.channel.stream(f"/penstock.test.echo.Echo/{kind}") as stream:
+                await stream.send_many([b""] * count)
+                await stream.end_sending()
+                await within_bound(stream.receive())
+        assert caught.value.code == penstock.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "no reply"), (2, "more than one reply")])
+async def test_a_method_with_one_reply_takes_neither_none_nor_two(count: int, said: str) -> None:
+    async def answer(stream: penstock.ServerStream[Note, Note]) -> None:
+        await stream.send_many(notes(count))
+
+    path = "/penstock.test.echo.Echo/BothStream"
+    unary = penstock.Method(path, penstock.Kind.UNARY, Note, Note)
+    upload = penstock.Method(path, penstock.Kind.CLIENT_STREAM, Note, Note)
+    async with connected(Echo(both_stream=answer)) as pair:
+        call = pair.channel.call_unary(unary, Note())
+        with pytest.raises(penstock.RpcError, match=said) as caught:
+            await within_bound(call)
+        assert caught.value.code == penstock.StatusCode.UNIMPLEMENTED
+        assert call.status is not None
+        assert call.status.code == penstock.StatusCode.UNIMPLEMENTED
+        async with pair.channel.call_client_stream(upload) as stream:
+            for _ in range(2):
+                with pytest.raises(penstock.RpcError, match=said):
+                    await within_bound(stream.finish())
+
+
+async def test_a_broken_reply_count_inside_a_handler_is_unknown_outside() -> None:
+    async def nothing(stream: penstock.ServerStream[Note, Note]) -> None:
+        del stream
+
+    unary = penstock.Method("/penstock.test.echo.Echo/BothStream", penstock.Kind.UNARY, Note, Note)
+    async with connected(Echo(both_stream=nothing)) as backend:
+
+        async def front(request: Note, call: penstock.ServerCall) -> Note:
+            del call
+            return await backend.channel.call_unary(unary, request)
+
+        outcome = await _outcome(front)
+    assert (outcome.code, outcome.message) == (penstock.StatusCode.UNKNOWN, FIXED_TEXT)
+
+
+async def test_a_generator_that_fails_in_the_middle_sends_what_it_gave_before() -> None:
+    async def some(request: Note, stream: penstock.ServerStream[Note, Note]) -> AsyncIterator[Note]:
+        for note in notes(3):
+            yield note
+        raise penstock.RpcError(penstock.StatusCode.DATA_LOSS, "no more")
+
+    async with connected(Echo(server_stream=some)) as pair, pair.client.server_stream(Note()) as stream:
+        received = []
+        with pytest.raises(penstock.RpcError, match="no more"):
+            async for reply in stream:
+                received.append(reply)
+        assert received == notes(3)
+
+
+async def test_a_generator_that_gives_a_wrong_type_fails_its_call_and_is_closed() -> None:
+    closed = asyncio.Event()
+
+    async def wrong(request: Note, stream: penstock.ServerStream[Note, Note]) -> AsyncIterator[Any]:
+        try:
+            yield Note()
+            yield "text"
+        finally:
+            closed.set()
+
+    async with connected(Echo(server_stream=wrong)) as pair, pair.client.server_stream(Note()) as stream:
+        with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
+            async for _reply in stream:
+                pass
+    assert closed.is_set()
+
+
+async def test_details_that_are_no_messages_fail_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    async def wrong(request: Note, call: penstock.ServerCall) -> Note:
+        raise penstock.RpcError(penstock.StatusCode.NOT_FOUND, details=["text"])  # type: ignore[list-item]
+
+    outcome = await _outcome(wrong)
+    assert outcome.code == penstock.StatusCode.UNKNOWN
+    assert "cannot be sent" in caplog.text
+
+
+@pytest.mark.parametrize("message", ["\ud800 lone", "\0", "a\r\nb", "%41", "x" * 3000])
+async def test_any_text_of_a_status_arrives(message: str) -> None:
+    async def fail(request: Note, call: penstock.ServerCall) -> Note:
+        raise penstock.RpcError(penstock.StatusCode.NOT_FOUND, message)
+
+    outcome = await _outcome(fail)
+    assert outcome.code == penstock.StatusCode.NOT_FOUND
+    assert outcome.message == message.encode("utf-8", "backslashreplace").decode()
+
+
+async def test_a_wrong_request_is_refused_where_the_call_is_made() -> None:
+    async with connected() as pair:
+        for wrong in ("text", None, b"", Note):
+            with pytest.raises(penstock.UsageError, match="this call sends Note, not"):
+                pair.client.unary(wrong)  # type: ignore[arg-type]
+            with pytest.raises(penstock.UsageError, match="this call sends Note, not"):
+                pair.client.server_stream(wrong)  # type: ignore[arg-type]

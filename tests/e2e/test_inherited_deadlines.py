@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import Echo, Pair, connected, within_bound
 from tests.protos.echo_pb2 import Note
 
@@ -164,9 +164,8 @@ async def test_a_deadline_of_an_inner_call_that_escapes_is_unknown() -> None:
 async def test_an_inner_call_to_nobody_that_escapes_is_unknown() -> None:
     async def nobody(backend: Pair, note: Note) -> Note:
         del backend
-        async with penstock.Channel("unix:/does/not/exist") as channel:
-            async with channel.stream("/a.B/C") as stream:
-                await stream.send(note.SerializeToString())
+        async with penstock.Channel("unix:/does/not/exist") as channel, channel.stream("/a.B/C") as stream:
+            await stream.send(note.SerializeToString())
         return note
 
     async with _behind(nobody) as (pair, _):

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from typing import Never
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import Echo, connected, notes
 from tests.protos.echo_pb2 import Note
 

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
-import penstock
 import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 
+import penstock
 from tests.e2e.support import Echo, connected, turns, until, within_bound
 from tests.protos.echo_pb2 import Note
 
@@ -129,14 +129,13 @@ async def test_trailing_metadata_comes_with_ok_and_is_none_before_the_end() -> N
         stream.trailing_metadata["count"] = "1"
         stream.trailing_metadata.add("sum-bin", b"\7")
 
-    async with connected(Echo(server_stream=count)) as pair:
-        async with pair.client.server_stream(Note()) as stream:
-            assert stream.trailing_metadata is None
-            assert stream.status is None
-            async for _reply in stream:
-                pass
-            assert stream.trailing_metadata == {"count": "1", "sum-bin": b"\7"}
-            assert stream.status == penstock.Status(penstock.StatusCode.OK)
+    async with connected(Echo(server_stream=count)) as pair, pair.client.server_stream(Note()) as stream:
+        assert stream.trailing_metadata is None
+        assert stream.status is None
+        async for _reply in stream:
+            pass
+        assert stream.trailing_metadata == {"count": "1", "sum-bin": b"\7"}
+        assert stream.status == penstock.Status(penstock.StatusCode.OK)
 
 
 async def test_a_unary_call_shows_status_and_trailing_metadata_after_the_reply() -> None:

@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import Echo, connected, notes, within_bound
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoClient

@@ -2,9 +2,9 @@
 
 import asyncio
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import Echo, connected, notes, turns, until, within_bound
 from tests.protos.echo_pb2 import Note
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import TINY, Echo, Gate, connected, fill_up, notes, until, within_bound
 from tests.protos.echo_pb2 import Note
 

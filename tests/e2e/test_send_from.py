@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import TINY, Echo, Gate, connected, notes, until, within_bound
 from tests.protos.echo_pb2 import Note
 

@@ -3,9 +3,9 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-import penstock
 import pytest
 
+import penstock
 from tests.e2e.support import Echo, connected, until, within_bound
 from tests.protos.echo_pb2 import Note
 
@@ -13,9 +13,7 @@ pytestmark = pytest.mark.loops
 
 STREAMS = 1000
 MESSAGES = 20
-LIMITS = penstock.Limits(
-    stream_window_bytes=16 * 1024, send_buffer_bytes=4 * 1024, max_concurrent_streams=STREAMS + 10
-)
+LIMITS = penstock.Limits(stream_window_bytes=16 * 1024, send_buffer_bytes=4 * 1024, max_concurrent_streams=STREAMS + 10)
 MESSAGE_BYTES = 1000
 
 

@@ -27,7 +27,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from penstock import MetadataValue, StatusCode
-
 from tests.protos.echo_pb2 import Note
 
 Kind = Literal["unary", "server_stream", "client_stream", "both_stream"]

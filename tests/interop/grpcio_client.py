@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc
-from penstock import StatusCode
 
+from penstock import StatusCode
 from tests.interop.calls import BOUND_SECONDS, Call, Outcome, Tally, echoed
 from tests.interop.grpcio_server import options
 from tests.protos import echo_pb2_grpc
@@ -122,8 +122,8 @@ async def _send(call: Call, made: Any) -> None:
             await made.write(note)
         if call.half_close:
             await made.done_writing()
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        assert made.done()  # the call has ended, and who receives learns why
+    except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
+        await made.code()  # the call has ended, or is about to; who receives learns why
     except asyncio.CancelledError:
         if not made.cancelled():
             raise

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
-from penstock import StatusCode
 
+from penstock import StatusCode
 from tests.interop.calls import Call, Record, copies, reply
 from tests.interop.peers import Records
 from tests.protos import echo_pb2_grpc
@@ -98,17 +98,21 @@ class Echo(echo_pb2_grpc.EchoServicer):
     @asynccontextmanager
     async def _recording(self, context: Context) -> AsyncIterator[Record]:
         given = [(str(key), value) for key, value in context.invocation_metadata() or ()]
-        remaining_seconds = context.time_remaining()
-        record = Record(str(dict(given)["call-id"]), remaining_seconds=remaining_seconds)
+        record = Record(str(dict(given)["call-id"]), remaining_seconds=context.time_remaining())
         if initial := [pair for pair in given if pair[0].startswith("initial-")]:
             await context.send_initial_metadata(initial)
         context.set_trailing_metadata([pair for pair in given if pair[0].startswith("trailing-")])
         try:
             yield record
             record.ended = StatusCode.OK
+        except grpc.aio.InternalError:
+            # The client cancelled while this wrote.
+            assert context.cancelled()
+            record.ended = StatusCode.CANCELLED
+            raise
         except asyncio.CancelledError:
-            # A handler is told no more than that; its deadline tells the rest.
-            is_late = remaining_seconds is not None and context.time_remaining() <= 0
+            # A handler is told no more than that; its deadline tells the rest: `None` if there is none, in the end 0.
+            is_late = context.time_remaining() == 0
             record.ended = StatusCode.DEADLINE_EXCEEDED if is_late else StatusCode.CANCELLED
             raise
         finally:

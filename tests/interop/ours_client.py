@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 import penstock
 from penstock.client_calls import ClientCall
-
 from tests.interop.calls import BOUND_SECONDS, Call, Outcome, Tally, echoed
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoClient
@@ -39,12 +38,6 @@ class OurClient:
 
     async def _outcome(self, call: Call) -> Outcome:
         replies = Tally()
-        run = {
-            "unary": self._unary,
-            "server_stream": self._server_stream,
-            "client_stream": self._client_stream,
-            "both_stream": self._both_stream,
-        }[call.kind]
         made = getattr(self._stub, call.kind)(
             *(call.notes() if call.kind in ("unary", "server_stream") else ()),
             timeout=call.timeout_seconds,
@@ -52,10 +45,20 @@ class OurClient:
         )
         error = None
         try:
-            await run(call, made, replies)
+            await self._run(call, made, replies)
         except penstock.RpcError as caught:
             error = caught
         return await _outcome(made, replies, error)
+
+    async def _run(self, call: Call, made: Any, replies: Tally) -> None:
+        if call.kind == "unary":
+            await self._unary(call, made, replies)
+        elif call.kind == "server_stream":
+            await self._server_stream(call, made, replies)
+        elif call.kind == "client_stream":
+            await self._client_stream(call, made, replies)
+        else:
+            await self._both_stream(call, made, replies)
 
     async def _unary(self, call: Call, made: penstock.UnaryCall[Note], replies: Tally) -> None:
         awaited = asyncio.ensure_future(made)

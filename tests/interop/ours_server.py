@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any, Never
 
 import penstock
-
 from tests.interop.calls import Call, Record, copies, reply
 from tests.interop.peers import Records
 from tests.protos.echo_pb2 import Note

@@ -1,16 +1,24 @@
 """Which client talks to which server: every pair that has us on one side at least."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
 from tests.interop import go_program, grpcio_client, grpcio_server, ours_client, ours_server
-from tests.interop.peers import Pair
+from tests.interop.peers import Client, Pair, Server
 
-CLIENTS = {"ours": ours_client.calling, "grpcio": grpcio_client.calling, "go": go_program.calling}
-SERVERS = {"ours": ours_server.serving, "grpcio": grpcio_server.serving, "go": go_program.serving}
+CLIENTS: dict[str, Callable[[str, int | None], AbstractAsyncContextManager[Client]]] = {
+    "ours": ours_client.calling,
+    "grpcio": grpcio_client.calling,
+    "go": go_program.calling,
+}
+SERVERS: dict[str, Callable[[int | None], AbstractAsyncContextManager[Server]]] = {
+    "ours": ours_server.serving,
+    "grpcio": grpcio_server.serving,
+    "go": go_program.serving,
+}
 
 # Seconds; the first test that needs the Go program builds it, and with an empty cache grpc-go as well.
 BUILDS = pytest.mark.timeout(300)

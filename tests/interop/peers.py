@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from penstock import StatusCode
-
 from tests.interop.calls import BOUND_SECONDS, Call, Outcome, Record, Request, all_replies, tally
 
 
@@ -56,11 +55,16 @@ class Pair:
     client: Client
     server: Server
 
-    async def run(self, call: Call) -> tuple[Outcome, Record]:
-        """Make one call; give what either side saw. Whatever became of it, its connection must take the next one."""
+    async def outcome(self, call: Call) -> Outcome:
+        """Make one call; give what the client saw. Whatever became of it, its connection must take the next one."""
         after = Call("unary", (Request(text="after"),))
         outcome, outcome_after = await self.client.run([call, after])
         assert (outcome_after.code, outcome_after.replies) == (StatusCode.OK, tally(all_replies(after)))
+        return outcome
+
+    async def run(self, call: Call) -> tuple[Outcome, Record]:
+        """Make one call; give what either side saw."""
+        outcome = await self.outcome(call)
         try:
             return outcome, await self.server.record(call)
         except TimeoutError as error:

@@ -1,8 +1,8 @@
 """Calls that either side cancels in their middle."""
 
 import pytest
-from penstock import StatusCode
 
+from penstock import StatusCode
 from tests.interop.calls import KINDS, Call, Kind, Request
 from tests.interop.peers import Pair
 

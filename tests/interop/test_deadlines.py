@@ -1,8 +1,8 @@
 """Timeouts: what the server is told, and what happens when either side lets them pass."""
 
 import pytest
-from penstock import StatusCode
 
+from penstock import StatusCode
 from tests.interop.calls import KINDS, Call, Request
 from tests.interop.pairs import PAIRS
 from tests.interop.peers import Pair

@@ -1,8 +1,8 @@
 """Servers that end a call before the client has sent all it has."""
 
 import pytest
-from penstock import StatusCode
 
+from penstock import StatusCode
 from tests.interop.calls import Call, Kind, Request, all_replies, echoed, tally
 from tests.interop.peers import Pair
 

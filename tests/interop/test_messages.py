@@ -2,10 +2,10 @@
 
 import pytest
 
+from penstock import StatusCode
 from tests.interop.calls import KINDS, Call, Kind, Request, Tally, all_replies, tally
 from tests.interop.peers import Pair
 from tests.protos.echo_pb2 import Note
-from penstock import StatusCode
 
 MIB = 1024 * 1024
 
@@ -59,7 +59,7 @@ async def test_four_mib_through_a_window_of_64_kib(pair: Pair, kind: Kind) -> No
 @every_kind
 async def test_request_above_the_limit_is_refused(pair: Pair, kind: Kind) -> None:
     call = Call(kind, (Request(payload_bytes=largest().payload_bytes + 1),))
-    (outcome,) = await pair.client.run([call])
+    outcome = await pair.outcome(call)
     assert outcome.code == StatusCode.RESOURCE_EXHAUSTED
     assert outcome.replies.count == 0
 
@@ -67,7 +67,7 @@ async def test_request_above_the_limit_is_refused(pair: Pair, kind: Kind) -> Non
 @every_kind
 async def test_reply_above_the_limit_is_refused(pair: Pair, kind: Kind) -> None:
     call = Call(kind, (Request(size=largest().payload_bytes + 1),))
-    (outcome,) = await pair.client.run([call])
+    outcome = await pair.outcome(call)
     assert outcome.code == StatusCode.RESOURCE_EXHAUSTED
     assert outcome.replies.count == 0
 

@@ -1,8 +1,8 @@
 """Metadata both ways: text and bytes, keys that come more than once, before the messages and after them."""
 
 import pytest
-from penstock import MetadataValue, StatusCode
 
+from penstock import MetadataValue, StatusCode
 from tests.interop.calls import KINDS, Call, Kind, Request, all_replies, echoed, tally
 from tests.interop.peers import Pair
 

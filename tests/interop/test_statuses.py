@@ -1,8 +1,8 @@
 """Every status code, with a message that is no ASCII."""
 
 import pytest
-from penstock import StatusCode
 
+from penstock import StatusCode
 from tests.interop.calls import KINDS, Call, Kind, Request, copies, tally
 from tests.interop.peers import Pair
 from tests.protos.echo_pb2 import Note

@@ -8,7 +8,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 import penstock
 from penstock import Origin, RpcError, Status, StatusCode
-from penstock.errors import message_too_large
+from penstock.errors import message_too_large, outcome
 
 OWN_CLASSES = {
     StatusCode.CANCELLED: penstock.Cancelled,
@@ -94,6 +94,16 @@ def test_relay_keeps_what_the_client_may_see_and_becomes_local() -> None:
     assert (relayed.status, relayed.metadata) == (error.status, error.metadata)
     assert relayed.origin is Origin.LOCAL
     assert not relayed.retryable
+
+
+def test_the_outcome_of_a_call_has_all_that_is_known_of_it_and_loses_its_mark_when_relayed() -> None:
+    status = Status(StatusCode.UNAVAILABLE, "down", (StringValue(value="why"),))
+    error = outcome(status, Origin.TRANSPORT, {"k": "v"}, retryable=True)
+    assert type(error) is penstock.Unavailable
+    assert (error.status, error.origin, error.retryable) == (status, Origin.TRANSPORT, True)
+    assert error.metadata == {"k": "v"}
+    assert error._outcome_of_call
+    assert not error.relay()._outcome_of_call
 
 
 def test_the_tree_in_the_module_names_every_class() -> None:

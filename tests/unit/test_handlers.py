@@ -21,10 +21,12 @@ from penstock import (
     ServerCall,
     ServerStream,
     Service,
+    Status,
     StatusCode,
     UsageError,
 )
 from penstock._handlers import fallback_route, routes
+from penstock.errors import outcome
 from penstock.server_calls import FAILED
 from tests.protos.echo_penstock import EchoBase
 from tests.unit.echo import Echo
@@ -47,7 +49,7 @@ def served(kind: Kind, handler: Callable[..., Any]) -> Service:
     return service
 
 
-async def call(
+async def called(
     kind: Kind, handler: Callable[..., Any], *requests: bytes
 ) -> tuple[list[bytes], BothStreamCall[bytes, bytes]]:
     """Call a handler with these requests; give its replies and the call, which has ended."""
@@ -77,7 +79,7 @@ async def test_one_to_one_returns_its_reply() -> None:
     async def handler(request: bytes, _call: ServerCall) -> bytes:
         return request + b"!"
 
-    replies, stream = await call(Kind.UNARY, handler, b"q")
+    replies, stream = await called(Kind.UNARY, handler, b"q")
     assert (replies, status_of(stream)) == ([b"q!"], OK)
 
 
@@ -87,7 +89,7 @@ async def test_one_to_one_may_return_any_awaitable() -> None:
         future.set_result(request)
         return future
 
-    assert (await call(Kind.UNARY, handler, b"q"))[0] == [b"q"]
+    assert (await called(Kind.UNARY, handler, b"q"))[0] == [b"q"]
 
 
 async def test_one_to_many_sends_or_yields() -> None:
@@ -99,7 +101,7 @@ async def test_one_to_many_sends_or_yields() -> None:
         yield request
 
     for handler in (sending, yielding):
-        replies, stream = await call(Kind.SERVER_STREAM, handler, b"q")
+        replies, stream = await called(Kind.SERVER_STREAM, handler, b"q")
         assert (replies, status_of(stream)) == ([b"q", b"q"], OK)
 
 
@@ -107,7 +109,7 @@ async def test_many_to_one_receives_and_returns_its_reply() -> None:
     async def handler(stream: ServerStream[bytes, bytes]) -> bytes:
         return b",".join([request async for request in stream])
 
-    replies, stream = await call(Kind.CLIENT_STREAM, handler, b"a", b"b")
+    replies, stream = await called(Kind.CLIENT_STREAM, handler, b"a", b"b")
     assert (replies, status_of(stream)) == ([b"a,b"], OK)
 
 
@@ -121,7 +123,7 @@ async def test_many_to_many_sends_or_yields() -> None:
             yield request
 
     for handler in (sending, yielding):
-        replies, stream = await call(Kind.BOTH_STREAM, handler, b"a", b"b")
+        replies, stream = await called(Kind.BOTH_STREAM, handler, b"a", b"b")
         assert (replies, status_of(stream)) == ([b"a", b"b"], OK)
 
 
@@ -131,7 +133,7 @@ async def test_a_method_of_one_request_gets_exactly_one(kind: Kind, requests: li
     async def handler(_request: bytes, _call: ServerCall) -> bytes:
         raise AssertionError
 
-    _replies, stream = await call(kind, handler, *requests)
+    _replies, stream = await called(kind, handler, *requests)
     text = f"the client sent {count} request"
     code, message = status_of(stream)
     assert code is StatusCode.UNIMPLEMENTED
@@ -146,7 +148,7 @@ async def test_an_rpc_error_is_the_status(kind: Kind) -> None:
     async def handler(*_arguments: object) -> None:
         raise RpcError(StatusCode.NOT_FOUND, "no such room")
 
-    _replies, stream = await call(kind, handler, b"q")
+    _replies, stream = await called(kind, handler, b"q")
     assert status_of(stream) == (StatusCode.NOT_FOUND, "no such room")
 
 
@@ -157,7 +159,7 @@ async def test_any_other_exception_is_unknown_to_the_client_and_known_to_the_log
     async def handler(*_arguments: object) -> None:
         raise LookupError("a secret")
 
-    _replies, stream = await call(kind, handler, b"q")
+    _replies, stream = await called(kind, handler, b"q")
     assert status_of(stream) == UNEXPECTED
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.getMessage() == f"{PATHS[kind]} from memory:1: the handler failed"
@@ -173,16 +175,14 @@ async def test_exceptions_with_a_meaning_elsewhere_are_unknown_too(
     async def handler(_request: bytes, _call: ServerCall) -> bytes:
         raise error("its own")
 
-    _replies, stream = await call(Kind.UNARY, handler, b"q")
+    _replies, stream = await called(Kind.UNARY, handler, b"q")
     assert status_of(stream) == UNEXPECTED
     caplog.clear()
 
 
 async def test_the_outcome_of_another_call_is_unknown_unless_it_is_relayed(caplog: pytest.LogCaptureFixture) -> None:
     def outcome_of_another_call() -> RpcError:
-        error = RpcError(StatusCode.NOT_FOUND, "elsewhere", origin=Origin.REMOTE)
-        error._outcome_of_call = True
-        return error
+        return outcome(Status(StatusCode.NOT_FOUND, "elsewhere"), Origin.REMOTE)
 
     async def escaping(_request: bytes, _call: ServerCall) -> bytes:
         raise outcome_of_another_call()
@@ -190,8 +190,8 @@ async def test_the_outcome_of_another_call_is_unknown_unless_it_is_relayed(caplo
     async def relaying(_request: bytes, _call: ServerCall) -> bytes:
         raise outcome_of_another_call().relay()
 
-    assert status_of((await call(Kind.UNARY, escaping, b"q"))[1]) == UNEXPECTED
-    assert status_of((await call(Kind.UNARY, relaying, b"q"))[1]) == (StatusCode.NOT_FOUND, "elsewhere")
+    assert status_of((await called(Kind.UNARY, escaping, b"q"))[1]) == UNEXPECTED
+    assert status_of((await called(Kind.UNARY, relaying, b"q"))[1]) == (StatusCode.NOT_FOUND, "elsewhere")
     caplog.clear()
 
 
@@ -204,14 +204,14 @@ async def test_the_only_error_of_a_group_is_the_status() -> None:
             group.create_task(fail())
         return b""
 
-    assert status_of((await call(Kind.UNARY, handler, b"q"))[1]) == (StatusCode.NOT_FOUND, "in a group")
+    assert status_of((await called(Kind.UNARY, handler, b"q"))[1]) == (StatusCode.NOT_FOUND, "in a group")
 
 
 async def test_two_errors_of_a_group_are_unknown(caplog: pytest.LogCaptureFixture) -> None:
     async def handler(_request: bytes, _call: ServerCall) -> bytes:
         raise ExceptionGroup("two", [RpcError(StatusCode.NOT_FOUND), RpcError(StatusCode.ABORTED)])
 
-    assert status_of((await call(Kind.UNARY, handler, b"q"))[1]) == UNEXPECTED
+    assert status_of((await called(Kind.UNARY, handler, b"q"))[1]) == UNEXPECTED
     caplog.clear()
 
 
@@ -220,7 +220,7 @@ async def test_a_handler_that_is_no_coroutine_is_named_in_the_log(kind: Kind, ca
     def handler(*_arguments: object) -> bytes:
         return b"reply"
 
-    _replies, stream = await call(kind, handler, b"q")
+    _replies, stream = await called(kind, handler, b"q")
     assert status_of(stream) == UNEXPECTED
     assert "returned bytes; handlers are `async def`" in caplog.text
     caplog.clear()
@@ -230,7 +230,7 @@ async def test_a_reply_of_another_type_is_unknown_and_named_in_the_log(caplog: p
     async def handler(_request: bytes, _call: ServerCall) -> str:
         return "text"
 
-    _replies, stream = await call(Kind.UNARY, handler, b"q")
+    _replies, stream = await called(Kind.UNARY, handler, b"q")
     assert status_of(stream) == UNEXPECTED
     assert "this call sends bytes, not str" in caplog.text
     caplog.clear()
@@ -240,7 +240,7 @@ async def test_a_handler_that_cancels_itself_ends_with_cancelled() -> None:
     async def handler(_request: bytes, _call: ServerCall) -> bytes:
         raise asyncio.CancelledError
 
-    assert status_of((await call(Kind.UNARY, handler, b"q"))[1]) == (
+    assert status_of((await called(Kind.UNARY, handler, b"q"))[1]) == (
         StatusCode.CANCELLED,
         "the handler was cancelled",
     )
@@ -313,7 +313,7 @@ async def test_a_generator_that_yields_another_type_is_closed_at_once(caplog: py
         finally:
             closed.append(True)
 
-    _replies, stream = await call(Kind.BOTH_STREAM, handler)
+    _replies, stream = await called(Kind.BOTH_STREAM, handler)
     assert (status_of(stream), closed) == (UNEXPECTED, [True])
     caplog.clear()
 
@@ -335,7 +335,7 @@ async def test_an_iterator_without_aclose_is_taken_too() -> None:
     def handler(_stream: ServerStream[bytes, bytes]) -> Numbers:
         return Numbers()
 
-    assert (await call(Kind.BOTH_STREAM, handler))[0] == [b"\x01", b"\x00"]
+    assert (await called(Kind.BOTH_STREAM, handler))[0] == [b"\x01", b"\x00"]
 
 
 # The table of routes.

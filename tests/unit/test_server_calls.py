@@ -99,6 +99,15 @@ async def test_trailing_metadata_goes_out_with_the_status() -> None:
     assert call.trailing_metadata == Metadata([("k", "v"), ("k", "w")])
 
 
+async def test_trailing_metadata_that_was_looked_at_and_left_empty_is_none() -> None:
+    async def sending(stream: ServerStream[bytes, bytes]) -> None:
+        assert stream.trailing_metadata == {}
+
+    call = await outcome(sending)
+    assert call.trailing_metadata == {}
+    assert call.status == Status(StatusCode.OK)
+
+
 async def test_an_error_brings_its_own_metadata_beside_the_trailing_metadata() -> None:
     async def handler(stream: ServerStream[bytes, bytes]) -> None:
         stream.trailing_metadata["a"] = "1"
@@ -166,7 +175,7 @@ async def test_an_end_that_was_told_to_the_client_is_not_changed_any_more() -> N
 async def test_cancelling_in_a_handler_tells_the_client_at_once() -> None:
     async with both_ends() as ends:
         ends.server.cancel()
-        with pytest.raises(Cancelled, match="cancelled by this side"):
+        with pytest.raises(Cancelled, match="cancelled by the handler"):
             await ends.client.receive()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,8 +10,9 @@ import pytest
 from penstock import Limits, RpcError, Server, ServerStream, StatusCode
 from penstock._server_connection import ServerConnection
 from tests.unit.memory import Wire, attach, both_ends, connected, settle
+from tests.wire.engine import REQUEST
+from tests.wire.frames import PREFACE, Peer
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 
 
@@ -20,9 +21,11 @@ async def nothing(stream: ServerStream[bytes, bytes]) -> None:
 
 
 @asynccontextmanager
-async def alone(limits: Limits | None = None) -> AsyncIterator[tuple[ServerConnection, Wire]]:
+async def alone(
+    limits: Limits | None = None, handler: Callable[[ServerStream[bytes, bytes]], Awaitable[None]] = nothing
+) -> AsyncIterator[tuple[ServerConnection, Wire]]:
     """Give a connection whose client says only what the test lets it say."""
-    server = Server([], limits=limits, fallback=nothing)
+    server = Server([], limits=limits, fallback=handler)
     connection = ServerConnection(server, asyncio.get_running_loop())
     yield connection, attach(connection)
     await server.stop(0)
@@ -95,6 +98,23 @@ async def test_an_unknown_method_is_answered_and_no_task_is_made() -> None:
             await call.receive()
         (connection,) = channel.connector.server.connections
         assert (connection.calls, connection.engine.open_calls) == (set(), 0)
+
+
+async def test_a_call_whose_time_is_over_when_it_comes_never_reaches_its_handler() -> None:
+    reached: list[ServerStream[bytes, bytes]] = []
+
+    async def handler(stream: ServerStream[bytes, bytes]) -> None:
+        reached.append(stream)
+
+    client = Peer()
+    async with alone(handler=handler) as (connection, wire):
+        late, in_time = [*REQUEST, ("grpc-timeout", "0n")], [*REQUEST, ("grpc-timeout", "1H")]
+        wire.arrive(PREFACE + SETTINGS + client.headers(1, late) + client.headers(3, in_time))
+        await settle()
+        assert [stream._id for stream in reached] == [3]
+        (answer,) = [line for line in client.read(bytes(wire.written)) if line.startswith("Headers 1 ")]
+        assert "grpc-status: 4" in answer
+        assert connection.engine.open_calls == 0
 
 
 async def test_a_call_is_counted_until_it_is_over_and_its_handler_has_ended() -> None:

@@ -415,13 +415,17 @@ async def test_merging_needs_no_room() -> None:
 # The end.
 
 
+CANCELLED_BY: dict[Side, str] = {from_client: "cancelled by this side", from_server: "cancelled by the handler"}
+"""A server's text reaches the client, so it names who."""
+
+
 @both_ways
 async def test_cancelling_ends_the_call_on_both_sides(side: Side) -> None:
     async with both_ends() as ends:
         canceller, other = side(ends)
         canceller.cancel()
         assert canceller.status is not None
-        assert (canceller.status.code, canceller.status.message) == (StatusCode.CANCELLED, "cancelled by this side")
+        assert (canceller.status.code, canceller.status.message) == (StatusCode.CANCELLED, CANCELLED_BY[side])
         await settle()
         with pytest.raises(Cancelled) as caught:
             await other.receive()
@@ -446,7 +450,7 @@ async def test_a_receive_that_waits_is_woken_by_a_cancellation_of_its_own_side(s
         receiving = asyncio.create_task(awaited(receiver.receive()))
         await settle()
         receiver.cancel()
-        with pytest.raises(Cancelled, match="cancelled by this side"):
+        with pytest.raises(Cancelled, match=CANCELLED_BY[from_server if side is from_client else from_client]):
             await receiving
 
 

@@ -180,6 +180,21 @@ def test_what_is_no_call_is_answered_and_never_told(headers: list[tuple[str, str
     assert engine.connection.open_calls == 0
 
 
+def test_an_encoding_nobody_offered_is_unimplemented_and_the_answer_says_what_is_taken() -> None:
+    engine = server()
+    assert engine.hears(engine.peer.headers(1, with_headers(("grpc-encoding", "gzip")), end=True)) == [
+        head(
+            "Headers 1 END_STREAM",
+            ":status: 200",
+            "content-type: application/grpc",
+            "grpc-accept-encoding: identity",
+            "grpc-status: 12",
+            'grpc-message: grpc-encoding "gzip" is not supported',
+        )
+    ]
+    assert engine.told == ["settings"]
+
+
 @pytest.mark.parametrize(("calls", "refused"), [(1, []), (2, []), (3, ["RstStream 5 REFUSED_STREAM"])])
 def test_a_call_above_the_advertised_number_is_refused(calls: int, refused: list[str]) -> None:
     engine = server(Limits(max_concurrent_streams=2))

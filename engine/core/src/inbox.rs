@@ -97,6 +97,16 @@ impl<B: Body> Inbox<B> {
         self.packed.len() > self.complete || self.filling.is_some()
     }
 
+    /// Bytes that wait, prefixes included, those of a part of a message too.
+    pub(crate) fn bytes(&self) -> usize {
+        let items = self.items.iter().map(|item| match item {
+            Item::Packed(bytes) => bytes.len(),
+            Item::Large { length, .. } => PREFIX_BYTES + length,
+        });
+        let filled = self.filling.as_ref().map_or(0, |filling| PREFIX_BYTES + filling.filled);
+        items.sum::<usize>() + self.packed.len() + filled
+    }
+
     /// Takes the oldest messages.
     pub(crate) fn take(&mut self) -> Option<Item<B>> {
         if let Some(item) = self.items.pop_front() {

@@ -77,7 +77,7 @@ impl Call<'_> {
         parts.scheme = Some(if self.secure { Scheme::HTTPS } else { Scheme::HTTP });
         let authority = Authority::try_from(self.authority).map_err(|_| CallError::Uri(self.authority.to_owned()))?;
         parts.authority = Some(authority);
-        if !self.path.starts_with('/') || self.path.contains(['?', '#']) {
+        if !self.path.is_ascii() || !self.path.starts_with('/') || self.path.contains(['?', '#']) {
             return Err(CallError::Uri(self.path.to_owned()));
         }
         let path = PathAndQuery::try_from(self.path).map_err(|_| CallError::Uri(self.path.to_owned()))?;

@@ -236,6 +236,10 @@ impl<B: Body> Stream<B> {
 
     /// Bytes received that the application has not taken.
     pub(crate) fn held(&self) -> usize {
+        if self.receive.is_none() {
+            // All windows were given back at the end; what waits is in the inbox.
+            return self.inbox.bytes();
+        }
         self.early + self.held - self.taken.min(self.held)
     }
 

@@ -38,6 +38,9 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("DONE", Py::new(module.py(), done::Done)?)?;
     module.add_function(wrap_pyfunction!(encoded::broadcast, module)?)?;
     module.add_function(wrap_pyfunction!(connection::live_connections, module)?)?;
+    module.add_function(wrap_pyfunction!(slice::turn_begins, module)?)?;
+    module.add_function(wrap_pyfunction!(slice::turn_over, module)?)?;
+    module.add_function(wrap_pyfunction!(slice::slice_begins, module)?)?;
     module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     module.add("IS_DEBUG_BUILD", cfg!(debug_assertions))?;
     receive::register(module.py())

@@ -10,7 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Python's side of a connection; gone once its socket is.
 pub(crate) struct Hooks {
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) paused: AtomicBool,
     /// h2 has not read all that was fed, and reading the socket was stopped.
     pub(crate) backlog: AtomicBool,
-    pub(crate) slice: Slice,
+    pub(crate) slice: Arc<Slice>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -61,7 +61,7 @@ impl Shared {
             scheduled: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
-            slice: Slice::new(),
+            slice: Slice::of_thread(),
         }
     }
 

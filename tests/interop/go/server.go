@@ -152,9 +152,18 @@ func obey(ctx context.Context, request *echo.Note, oneReply bool) error {
 			}
 		}
 		<-ctx.Done()
-		return ctx.Err()
+		return whyDone(ctx)
 	}
 	return nil
+}
+
+// whyDone says why the context of a call is over. grpc-go has a timer of its own beside the context's; whichever is
+// first, the call is over because of its deadline.
+func whyDone(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // end prints the record, and gives what the handler has to return.
