@@ -274,3 +274,12 @@ def broadcast(streams: Iterable[StreamBase[_SendT, Any]], encoded: Encoded[_Send
 
 def live_connections() -> int:
     """Connections whose memory is held, in the whole process."""
+
+def turn_begins() -> bool:
+    """A task lets others run. True: the loop should call `turn_over` in its next turn."""
+
+def turn_over() -> None:
+    """The loop came round: its next turn is shared by as many tasks as spent their slice in this one."""
+
+def slice_begins() -> None:
+    """A task goes on after it let others run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import TypeAlias
 
 __all__ = ["Metadata", "MetadataLike", "MetadataValue"]
@@ -10,7 +10,7 @@ __all__ = ["Metadata", "MetadataLike", "MetadataValue"]
 MetadataValue: TypeAlias = str | bytes
 """`str` (printable ASCII), or `bytes` for a key that ends in `-bin`."""
 
-MetadataLike: TypeAlias = Mapping[str, MetadataValue] | Iterable[tuple[str, MetadataValue]]
+MetadataLike: TypeAlias = Mapping[str, MetadataValue] | Sequence[tuple[str, MetadataValue]]
 """What is taken wherever metadata is given: a mapping, or pairs if a key comes more than once."""
 
 

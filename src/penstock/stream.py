@@ -119,7 +119,7 @@ class Stream(_engine.StreamBase[SendT, ReceiveT]):
             if self._push(payload) != QUEUED:
                 await self._send_waiting(payload)
 
-    async def send_from(self, source: Iterable[SendT] | AsyncIterable[SendT]) -> None:
+    async def send_from(self, source: Iterable[SendT | Encoded[SendT]] | AsyncIterable[SendT | Encoded[SendT]]) -> None:
         """Send all that a sync or async iterable gives.
 
         An exception of the iterable cancels the call and is raised again: a source that broke must not look like a

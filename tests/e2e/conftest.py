@@ -29,4 +29,4 @@ def log_is_forgotten(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Forget what was logged in the end: a record holds a traceback, and with it a call and its connection."""
     yield
     for phase in ("setup", "call"):
-        caplog.get_records(phase).clear()  # type: ignore[arg-type]
+        caplog.get_records(phase).clear()

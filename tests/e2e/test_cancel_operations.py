@@ -1,7 +1,9 @@
 """Is a stream whole after one of its operations was cancelled, at whichever await?"""
 
 import asyncio
+from functools import partial
 from itertools import count, cycle, islice
+from typing import Any
 
 import pytest
 
@@ -91,7 +93,8 @@ async def test_send_cancelled_at_each_await_hands_over_all_or_nothing() -> None:
     async with connected(Echo(both_stream=gate), server_limits=TINY, client_limits=TINY) as pair:
         async with pair.client.both_stream() as stream:
             gate.opened.set()
-            sent, cancelled = [], []
+            sent: list[int] = []
+            cancelled: list[int] = []
             for number, before in islice(zip(count(), cycle(TURNS), strict=False), 400):
                 note = Note(number=number, payload=bytes([number % 256]) * 900)
                 outcome = await cancelled_after(before, stream.send(note))
@@ -135,6 +138,10 @@ async def test_a_send_that_is_cancelled_while_others_wait_wakes_them_all_the_sam
         assert sorted(note.text for note in gate.received[before:]) == ["1", "2", "4"]
 
 
+def _any_done(*futures: asyncio.Future[Any]) -> bool:
+    return any(future.done() for future in futures)
+
+
 async def test_a_waiter_cancelled_in_the_turn_it_is_woken_loses_nothing() -> None:
     async with connected() as pair, pair.client.both_stream() as stream:
         for note in notes(50):
@@ -143,7 +150,7 @@ async def test_a_waiter_cancelled_in_the_turn_it_is_woken_loses_nothing() -> Non
             await stream.send(note)
             waiter = stream._receive_waiter
             assert waiter is not None
-            await until(lambda waiter=waiter: waiter.done() or receiving.done())
+            await until(partial(_any_done, waiter, receiving))
             receiving.cancel()
             await asyncio.wait([receiving])
             received = await within_bound(stream.receive()) if receiving.cancelled() else receiving.result()

@@ -81,7 +81,7 @@ async def test_a_broadcast_gives_the_streams_that_had_no_room_or_are_over_in_ord
 async def test_a_broadcast_of_another_type_is_refused() -> None:
     async with connected() as pair, pair.client.both_stream() as stream:
         with pytest.raises(penstock.UsageError, match="this call sends Note, not bytes"):
-            penstock.broadcast([stream], penstock.encode(b"raw"))  # type: ignore[list-item]
+            penstock.broadcast([stream], penstock.encode(b"raw"))  # type: ignore[misc]
         with pytest.raises(TypeError):
             penstock.broadcast(["no stream"], penstock.encode(Note()))  # type: ignore[list-item]
         await stream.finish()

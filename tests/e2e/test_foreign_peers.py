@@ -79,7 +79,7 @@ async def test_a_tls_hello_gets_an_alert(caplog: pytest.LogCaptureFixture) -> No
 async def test_a_tls_client_fails_with_the_name_of_the_alert() -> None:
     async with _with_a_neighbour() as pair:
         host, port = pair.address.rsplit(":", 1)
-        with pytest.raises(ssl.SSLError, match="(?i)protocol.version"):
+        with pytest.raises(ssl.SSLError, match=r"(?i)protocol.version"):
             await asyncio.open_connection(host, int(port), ssl=ssl.create_default_context())
 
 

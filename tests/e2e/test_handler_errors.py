@@ -141,10 +141,10 @@ async def test_a_path_that_cannot_be_sent_is_a_mistake(path: str) -> None:
 
 async def test_a_method_that_nobody_wrote_is_unimplemented_and_named() -> None:
     async with connected(EchoBase()) as pair:
-        with pytest.raises(penstock.RpcError, match="/penstock.test.echo.Echo/Unary is not implemented") as caught:
+        with pytest.raises(penstock.RpcError, match=r"/penstock\.test\.echo\.Echo/Unary is not implemented") as caught:
             await pair.client.unary(Note())
         assert caught.value.code == penstock.StatusCode.UNIMPLEMENTED
-        with pytest.raises(penstock.RpcError, match="/penstock.test.echo.Echo/BothStream is not implemented"):
+        with pytest.raises(penstock.RpcError, match=r"/penstock\.test\.echo\.Echo/BothStream is not implemented"):
             async with pair.client.both_stream() as stream:
                 await stream.receive()
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 import penstock
-from tests.e2e.support import Echo, Pair, connected, within_bound
+from tests.e2e.support import Echo, Pair, connected, until, within_bound
 from tests.protos.echo_pb2 import Note
 
 pytestmark = pytest.mark.loops
@@ -105,9 +105,7 @@ async def test_a_deadline_reaches_through_two_servers() -> None:
     async with _behind(keep) as (pair, _):
         with pytest.raises(penstock.DeadlineExceeded):
             await within_bound(pair.client.unary(Note(text="hang"), timeout=0.1))
-        async with asyncio.timeout(10):
-            while not outcomes:
-                await asyncio.sleep(0)
+        await until(lambda: outcomes)
     assert isinstance(outcomes[0], penstock.DeadlineExceeded | asyncio.CancelledError)
 
 
@@ -129,9 +127,7 @@ async def test_no_time_left_fails_the_inner_call_before_it_is_sent() -> None:
     async with _behind(late) as (pair, remaining):
         with pytest.raises(penstock.DeadlineExceeded):
             await within_bound(pair.client.unary(Note(), timeout=0.1))
-        async with asyncio.timeout(10):
-            while not seen:
-                await asyncio.sleep(0)
+        await until(lambda: seen)
     assert remaining == []
 
 

@@ -74,8 +74,8 @@ async def test_a_unary_call_keeps_the_limit_in_both_directions(size: int) -> Non
     note.payload = bytes(size - (len(Note(payload=bytes(size)).SerializeToString()) - size))
     assert len(note.SerializeToString()) == size
     limits = penstock.Limits(max_receive_message_bytes=LIMIT)
-    for sides in ({"server_limits": limits}, {"client_limits": limits}):
-        async with connected(**sides) as pair:
+    for server_limits, client_limits in ((limits, None), (None, limits)):
+        async with connected(server_limits=server_limits, client_limits=client_limits) as pair:
             if size <= LIMIT:
                 assert await pair.client.unary(note) == note
             else:

@@ -12,7 +12,14 @@ from tests.protos.echo_pb2 import Note
 
 pytestmark = pytest.mark.loops
 
-SENT = [("who", "me"), ("many", "1"), ("many", "2"), ("blob-bin", b"\0\xff\n"), ("empty", ""), ("blob-bin", b"")]
+SENT: list[tuple[str, str | bytes]] = [
+    ("who", "me"),
+    ("many", "1"),
+    ("many", "2"),
+    ("blob-bin", b"\0\xff\n"),
+    ("empty", ""),
+    ("blob-bin", b""),,
+]
 
 
 async def test_what_the_client_sends_reaches_the_handler_in_order() -> None:
@@ -45,7 +52,8 @@ async def test_metadata_may_be_a_mapping_pairs_or_metadata() -> None:
         return request
 
     async with connected(Echo(unary=look)) as pair:
-        for given in ({"Key": "v"}, [("KEY", "v")], penstock.Metadata({"key": "v"}), iter([("key", "v")])):
+        forms: list[Any] = [{"Key": "v"}, [("KEY", "v")], penstock.Metadata({"key": "v"}), iter([("key", "v")])]
+        for given in forms:
             await pair.client.unary(Note(), metadata=given)
         assert seen == ["v"] * 4
 
