@@ -18,7 +18,7 @@ SENT: list[tuple[str, str | bytes]] = [
     ("many", "2"),
     ("blob-bin", b"\0\xff\n"),
     ("empty", ""),
-    ("blob-bin", b""),,
+    ("blob-bin", b""),
 ]
 
 
