@@ -20,6 +20,9 @@ __all__ = [
     "StreamBase",
     "broadcast",
     "live_connections",
+    "slice_begins",
+    "turn_begins",
+    "turn_over",
 ]
 
 _SendT = TypeVar("_SendT")

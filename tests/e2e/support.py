@@ -120,6 +120,19 @@ async def connected(
         await pair.until_no_call_is_open()
 
 
+@asynccontextmanager
+async def with_neighbour(**options: Any) -> AsyncIterator[Pair]:
+    """Give a pair with a call in progress, which has to go on undisturbed, on its own connection."""
+    async with connected(**options) as pair, pair.client.both_stream() as neighbour:
+        await neighbour.send(Note(number=1))
+        await within_bound(neighbour.receive())
+        (connection,) = pair.server.connections
+        yield pair
+        await neighbour.send(Note(number=2))
+        assert (await within_bound(neighbour.receive())).number == 2
+        assert connection in pair.server.connections
+
+
 async def until(condition: Callable[[], object], what: Callable[[], str] | str = "it did not become true") -> None:
     """Wait until something is true that sets no event.
 

@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 import penstock
-from tests.e2e.support import Echo, Gate, Pair, connected, notes, turns, until, within_bound
+from tests.e2e.support import Echo, Gate, Pair, connected, notes, until, within_bound
 from tests.protos.echo_pb2 import Note
 
 pytestmark = pytest.mark.loops
@@ -280,18 +280,3 @@ async def test_after_its_block_a_call_tells_how_it_ended() -> None:
         for call in (left, done):
             with pytest.raises((penstock.Cancelled, penstock.ClosedError, penstock.EndOfStream)):
                 await call.send(Note())  # type: ignore[arg-type]
-
-
-async def test_cancelling_a_call_before_it_is_used_ends_it() -> None:
-    async with connected() as pair:
-        unary = pair.client.unary(Note())
-        unary.cancel()
-        with pytest.raises(penstock.Cancelled):
-            await unary
-        call = pair.client.both_stream()
-        call.cancel()
-        with pytest.raises(penstock.Cancelled):
-            async with call:
-                pytest.fail("the block was entered")
-        await turns(5)
-        assert pair.open_calls()["server"] == 0

@@ -117,34 +117,6 @@ async def test_messages_sent_before_the_cancellation_are_not_taken_for_a_clean_e
         assert set(outcomes) <= {penstock.StatusCode.CANCELLED}
 
 
-async def test_a_generator_is_closed_in_its_own_task_and_context() -> None:
-    tasks: list[asyncio.Task[object] | None] = []
-    seen: list[str] = []
-    left = asyncio.Event()
-
-    async def feed(request: Note, stream: penstock.ServerStream[Note, Note]) -> AsyncIterator[Note]:
-        del stream
-        token = WHO.set("handler")
-        tasks.append(asyncio.current_task())
-        try:
-            while True:
-                yield request
-        finally:
-            tasks.append(asyncio.current_task())
-            await asyncio.sleep(0)  # a finally block may wait
-            seen.append(WHO.get())
-            WHO.reset(token)  # raises in any context but its own
-            left.set()
-
-    async with connected(Echo(server_stream=feed), server_limits=TINY, client_limits=TINY) as pair:
-        async with pair.client.server_stream(Note()) as stream:
-            await stream.receive()
-        await within_bound(left.wait())
-        assert tasks[0] is tasks[1]
-        assert seen == ["handler"]
-        assert WHO.get() == "nobody"
-
-
 @pytest.mark.parametrize("end", ["break", "deadline", "stop", "lost", "full"])
 async def test_a_generator_is_closed_however_its_call_ends(end: str) -> None:
     left = asyncio.Event()
@@ -265,19 +237,3 @@ async def test_a_task_group_in_a_handler_ends_with_the_call() -> None:
             await until(lambda: pair.open_calls()["server"])
             del stream
         await until(lambda: len(ended) == 2)
-
-
-async def test_a_call_cancelled_while_it_waits_for_a_connection_ends_at_once() -> None:
-    channel = penstock.Channel("127.0.0.1:1", limits=penstock.Limits(reconnect_initial_seconds=60))
-    async with channel:
-        call = channel.stream("/a.B/C", wait_for_ready=True)
-
-        async def use() -> None:
-            async with call:
-                pytest.fail("the block was entered")
-
-        task = asyncio.create_task(use())
-        await turns(10)
-        call.cancel()
-        with pytest.raises(penstock.Cancelled):
-            await within_bound(task)

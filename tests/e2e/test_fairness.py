@@ -7,7 +7,6 @@ from functools import partial
 import pytest
 
 import penstock
-from penstock import server_calls
 from tests.e2e.support import Echo, Pair, connected, until, within_bound
 from tests.protos.echo_pb2 import Note
 
@@ -112,7 +111,7 @@ async def test_a_handler_that_receives_without_end_starves_no_neighbour() -> Non
         await within_bound(greedy.ended.wait())
 
 
-@pytest.mark.parametrize("how", ["send", "send_many", "generate", "receive"])
+@pytest.mark.parametrize("how", ["send", "generate", "receive"])
 async def test_its_own_deadline_is_on_time(how: str) -> None:
     greedy = Greedy()
     loop = asyncio.get_running_loop()
@@ -145,69 +144,3 @@ async def test_several_greedy_streams_all_move() -> None:
 
         await within_bound(asyncio.gather(*(read(number) for number in range(8))))
     assert min(counts) > sum(counts) / 8 / 3, counts
-
-
-@pytest.mark.parametrize("operation", ["send", "receive"])
-async def test_a_handler_that_throws_every_outcome_away_holds_up_nobody(operation: str) -> None:
-    told: list[BaseException] = []
-    over = False
-
-    async def deaf(stream: penstock.ServerStream[Note, Note]) -> None:
-        while not over:
-            try:
-                await (stream.receive() if operation == "receive" else stream.send(SMALL))
-            except BaseException as error:  # noqa: BLE001 - a handler that listens to nobody is the subject
-                told.append(error)
-
-    async with connected(Echo(both_stream=deaf)) as pair:
-        async with pair.client.both_stream() as stream:
-            await stream.send(SMALL)
-        await until(lambda: len(told) > 5)
-        for number in range(20):
-            assert (await pair.client.unary(Note(number=number), timeout=10)).number == number
-        over = True
-        assert any(isinstance(error, penstock.Cancelled) for error in told)
-
-
-async def test_a_handler_that_goes_on_after_it_was_told_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_calls, "NOTICE_SECONDS", 0.05)
-    told: list[str] = []
-
-    async def stubborn(stream: penstock.ServerStream[Note, Note]) -> None:
-        try:
-            while True:
-                try:
-                    await stream.receive()
-                except penstock.Cancelled:
-                    told.append("outcome")
-        except asyncio.CancelledError:
-            told.append("cancelled")
-            raise
-
-    async with connected(Echo(both_stream=stubborn)) as pair:
-        async with pair.client.both_stream():
-            await until(lambda: pair.open_calls()["server"])
-        await until(lambda: "cancelled" in told)
-
-
-async def test_a_client_that_throws_its_outcome_away_holds_up_nobody() -> None:
-    async def refuse(stream: penstock.ServerStream[Note, Note]) -> None:
-        raise penstock.RpcError(penstock.StatusCode.ABORTED)
-
-    async with connected(Echo(both_stream=refuse)) as pair:
-        told = 0
-
-        async def deaf() -> None:
-            nonlocal told
-            async with pair.client.both_stream() as stream:
-                while True:
-                    try:
-                        await stream.receive()
-                    except penstock.RpcError:
-                        told += 1
-
-        task = asyncio.create_task(deaf())
-        await until(lambda: told > 2)
-        assert (await pair.client.unary(Note(number=1), timeout=10)).number == 1
-        task.cancel()
-        await asyncio.wait([task])

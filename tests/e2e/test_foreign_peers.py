@@ -1,114 +1,145 @@
 """Does a peer that does not speak gRPC get a clear answer, and does nobody else notice?"""
 
 import asyncio
-import contextlib
+import logging
+import random
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import pytest
 
 import penstock
-from tests.e2e.support import Pair, connected, until, within_bound
+from tests.e2e.support import connected, until, with_neighbour, within_bound
 from tests.protos.echo_pb2 import Note
+from tests.protos.echo_penstock import EchoClient
 
 pytestmark = pytest.mark.loops
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-SETTINGS = b"\0\0\0\4\0\0\0\0\0"
-TLS_HELLO = b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + bytes(194)
+SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 
 
-@asynccontextmanager
-async def _with_a_neighbour(limits: penstock.Limits | None = None) -> AsyncIterator[Pair]:
-    """Give a server with a call going on, which goes on after the block as well."""
-    async with connected(server_limits=limits) as pair, pair.client.both_stream() as neighbour:
-        await neighbour.send(Note(text="before"))
-        assert (await within_bound(neighbour.receive())).text == "before"
-        yield pair
-        await neighbour.send(Note(text="after"))
-        assert (await within_bound(neighbour.receive())).text == "after"
-        await neighbour.finish()
-        assert (await pair.client.unary(Note(text="new"))).text == "new"
-
-
-async def _say(address: str, *parts: bytes) -> bytes:
-    """Say something to a server and give all it answers until it closes."""
-    reader, writer = await asyncio.open_connection(*address.rsplit(":", 1))
+async def say(address: str, *parts: bytes) -> bytes:
+    """Connect, say something, and give all that is answered until the server closes."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
     try:
-        with contextlib.suppress(ConnectionError):
-            for part in parts:
-                writer.write(part)
-                await writer.drain()
-        answer: bytes = await within_bound(reader.read())
-    except ConnectionError:
-        answer = b""
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        return bytes(await within_bound(reader.read()))
     finally:
         writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-    return answer
 
 
-@pytest.mark.parametrize("method", [b"GET / HTTP/1.1", b"POST /a.B/C HTTP/1.1", b"HEAD / HTTP/1.0"])
-async def test_an_http1_client_gets_505_and_a_sentence(method: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    async with _with_a_neighbour() as pair:
-        answer = await _say(pair.address, method + b"\r\nhost: x\r\n\r\n")
+# Who is no gRPC client.
+
+
+HTTP1_REQUESTS = [
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST /a.B/C HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+    b"PRI * HTTP/1.1\r\n\r\n",
+    b"HEAD / HTTP/1.0\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("request_", HTTP1_REQUESTS)
+async def test_an_http1_client_is_told_what_this_port_speaks(request_: bytes) -> None:
+    async with with_neighbour() as pair:
+        answer = await say(pair.address, request_)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 505 ")
-    assert b"connection: close" in head
-    assert body == b"This port speaks gRPC over HTTP/2, only.\r\n"
-    assert "the peer speaks HTTP/1, not HTTP/2" in caplog.text
+    assert f"content-length: {len(body)}".encode() in head
+    assert b"gRPC over HTTP/2" in body
 
 
-@pytest.mark.parametrize("cut", [1, 2, 10, 23])
-async def test_an_http1_client_is_known_however_its_bytes_arrive(cut: int) -> None:
-    request = b"POST /a.B/C HTTP/1.1\r\nhost: x\r\n\r\n"
-    async with _with_a_neighbour() as pair:
-        assert (await _say(pair.address, request[:cut], request[cut:])).startswith(b"HTTP/1.1 505 ")
+async def test_an_http1_client_that_speaks_in_single_bytes_is_told_the_same() -> None:
+    async with with_neighbour() as pair:
+        answer = await say(pair.address, b"P", b"O")
+    assert answer.startswith(b"HTTP/1.1 505 ")
 
 
-async def test_a_tls_hello_gets_an_alert(caplog: pytest.LogCaptureFixture) -> None:
-    async with _with_a_neighbour() as pair:
-        assert await _say(pair.address, TLS_HELLO) == b"\x15\x03\x01\x00\x02\x02\x46"
+@pytest.mark.parametrize("request_", HTTP1_REQUESTS)
+async def test_an_http1_client_is_closed_and_named_in_the_log(
+    request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with with_neighbour() as pair:
+        await say(pair.address, request_)
+        (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+        assert "the peer speaks HTTP/1, not HTTP/2" in record.getMessage()
+        assert record.getMessage().startswith("127.0.0.1:")
+
+
+async def test_a_tls_client_gets_an_alert_that_names_the_cause() -> None:
+    reason = await reason_of_a_tls_client()
+    assert "PROTOCOL_VERSION" in reason
+
+
+async def test_a_tls_client_is_closed_and_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    assert await reason_of_a_tls_client()
     assert "the peer speaks TLS, this connection is plaintext" in caplog.text
 
 
-async def test_a_tls_client_fails_with_the_name_of_the_alert() -> None:
-    async with _with_a_neighbour() as pair:
-        host, port = pair.address.rsplit(":", 1)
-        with pytest.raises(ssl.SSLError, match=r"(?i)protocol.version"):
-            await asyncio.open_connection(host, int(port), ssl=ssl.create_default_context())
+async def reason_of_a_tls_client() -> str:
+    """Say TLS to a server that does not; give what the client's library makes of the answer."""
+    context = ssl.create_default_context()
+    async with with_neighbour() as pair:
+        host, _, port = pair.address.rpartition(":")
+        try:
+            await within_bound(asyncio.open_connection(host, int(port), ssl=context, server_hostname="localhost"))
+        except ssl.SSLError as error:
+            return error.reason
+        return ""
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"\0\1\2\3garbage",
-        b"hello?\n",
-        b"pri * http/2.0\r\n\r\nsm\r\n\r\n",
-        bytes(100_000),
-        PREFACE + b"\xff" * 1000,
-        PREFACE + SETTINGS + b"\0\0\5\0\1\0\0\0\1hello",  # DATA on a stream that was never opened
-        PREFACE + SETTINGS + b"\0\0\4\1\5\0\0\0\1\xff\xff\xff\xff",  # a header block that cannot be decoded
-        PREFACE + b"\0\0\4\0\0\0\0\0\1data",  # no SETTINGS first
-    ],
-    ids=lambda garbage: repr(garbage[:40]),
-)
-async def test_garbage_ends_its_own_connection_only(garbage: bytes) -> None:
-    async with _with_a_neighbour() as pair:
-        answer = await _say(pair.address, garbage)
-        assert b"HTTP/1.1" not in answer
-        await until(lambda: len(pair.server.connections) == 1)
+async def test_garbage_is_closed() -> None:
+    chance = random.Random(1)
+    async with with_neighbour() as pair:
+        for length in (1, 2, 9, 24, 100, 5000):
+            garbage = bytes([0x80 | chance.randrange(128)]) + chance.randbytes(length - 1)
+            await say(pair.address, garbage)
+            assert len(pair.server.connections) == 1
 
 
-@pytest.mark.parametrize("start", [b"", PREFACE[:1], PREFACE[:-1], PREFACE[:3]])
-async def test_a_client_that_says_nothing_more_is_shown_the_door(start: bytes) -> None:
-    async with _with_a_neighbour(penstock.Limits(handshake_timeout_seconds=0.1)) as pair:
-        await _say(pair.address, start)  # returns when the server has closed
-        await until(lambda: len(pair.server.connections) == 1)
+@pytest.mark.parametrize("good_bytes", range(1, len(PREFACE)))
+async def test_a_preface_that_turns_to_garbage_is_closed(good_bytes: int) -> None:
+    async with with_neighbour() as pair:
+        await say(pair.address, PREFACE[:good_bytes] + b"\xff")
+        assert len(pair.server.connections) == 1
+
+
+def frames_of_garbage() -> Iterator[bytes]:
+    """Give byte strings that are no frames a server could accept as the first ones of a client."""
+    chance = random.Random(2)
+    yield b"\xff" * 100  # a frame far above the largest
+    yield bytes([0, 0, 5, 0, 0, 0, 0, 0, 1]) + b"hello"  # DATA of a stream that is not open
+    yield bytes([0, 0, 4, 1, 4, 0, 0, 0, 1]) + b"\xff\xff\xff\xff"  # a header block that is none
+    yield bytes([0, 0, 4, 8, 0, 0, 0, 0, 0]) + bytes(4)  # WINDOW_UPDATE of nothing
+    yield bytes([0, 0, 1, 6, 0, 0, 0, 0, 0]) + b"x"  # a PING that is too short
+    yield from (b"\xff" + chance.randbytes(size) for size in (10, 1000, 50_000))
+
+
+@pytest.mark.parametrize("garbage", list(frames_of_garbage()), ids=range(8))
+async def test_a_connection_that_turns_to_garbage_ends_with_goaway_alone(garbage: bytes) -> None:
+    async with with_neighbour() as pair:
+        answer = await say(pair.address, PREFACE + SETTINGS, garbage)
+        goaway_kind = 7
+        kinds, at = [], 0
+        while at < len(answer):
+            kinds.append(answer[at + 3])
+            at += 9 + int.from_bytes(answer[at : at + 3], "big")
+        assert at == len(answer)
+        assert goaway_kind in kinds
+
+
+@pytest.mark.parametrize("said", [b"", PREFACE[:1], PREFACE[:23], PREFACE, PREFACE + SETTINGS[:8]])
+async def test_a_client_that_stays_silent_is_closed_in_time(said: bytes) -> None:
+    limits = penstock.Limits(handshake_timeout_seconds=0.02)
+    async with with_neighbour(server_limits=limits) as pair:
+        await say(pair.address, said)
+        assert len(pair.server.connections) == 1
 
 
 async def test_a_client_that_speaks_in_time_stays() -> None:
@@ -121,64 +152,62 @@ async def test_a_client_that_speaks_in_time_stays() -> None:
         assert pair.server.connections == {connection}
 
 
-async def test_clients_that_connect_and_go_leave_nothing() -> None:
-    async with _with_a_neighbour() as pair:
-        host, port = pair.address.rsplit(":", 1)
-        for start in (b"", b"GET", PREFACE, PREFACE + SETTINGS):
-            for linger in (False, True):
+async def test_clients_that_leave_at_once_leave_nothing() -> None:
+    async with with_neighbour() as pair:
+        host, _, port = pair.address.rpartition(":")
+        for said in (b"", PREFACE[:5], PREFACE, PREFACE + SETTINGS) * 5:
+            for reset in (0, 1):
                 with socket.create_connection((host, int(port))) as client:
-                    client.sendall(start)
-                    if linger:  # close() resets the connection
-                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    client.sendall(said)
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", reset, 0))
+        await within_bound(pair.client.unary(Note()))
         await until(lambda: len(pair.server.connections) == 1)
 
 
-@asynccontextmanager
-async def _foreign_server(answer: bytes) -> AsyncIterator[str]:
-    """Serve something that is no gRPC."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            await reader.read(1)
-            writer.write(answer)
-            await writer.drain()
-            while await reader.read(65536):
-                pass
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        host, port = server.sockets[0].getsockname()
-        yield f"{host}:{port}"
+# Who is no gRPC server.
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "the peer speaks HTTP/1, not HTTP/2"),
-        (b"\x15\x03\x03\x00\x02\x02\x46", "the peer speaks TLS, this connection is plaintext"),
-        (b"SSH-2.0-OpenSSH_9.9\r\n", "the peer"),
-        (b"\0\1\2\3garbage", "the peer does not speak HTTP/2"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "the peer speaks TLS, this connection is plaintext"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "not HTTP/2"),
+        (b"\xff" * 20, "the peer does not speak HTTP/2"),
+        (b"", "closed the connection"),
     ],
 )
-async def test_a_client_says_what_kind_of_server_it_found(answer: bytes, reason: str) -> None:
-    async with _foreign_server(answer) as address, penstock.Channel(address) as channel:
-        with pytest.raises(penstock.Unavailable, match=reason) as caught:
-            await within_bound(channel.stream("/a.B/C").__aenter__())
-        assert address in str(caught.value)
-        assert caught.value.origin is penstock.Origin.TRANSPORT
+async def test_a_server_of_something_else_is_unavailable_and_named(answer: bytes, reason: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(PREFACE))
+        writer.write(answer)
+        writer.close()
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listener:
+        port = listener.sockets[0].getsockname()[1]
+        async with penstock.Channel(f"127.0.0.1:{port}") as channel:
+            with pytest.raises(penstock.Unavailable) as caught:
+                await within_bound(EchoClient(channel).unary(Note()))
+            assert f"cannot connect to 127.0.0.1:{port}: " in caught.value.message
+            assert reason in caught.value.message
+            assert caught.value.origin is penstock.Origin.TRANSPORT
+            assert caught.value.retryable
 
 
-async def test_a_client_names_a_server_that_closes_at_once() -> None:
-    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
-    async with server, penstock.Channel(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as channel:
-        with pytest.raises(penstock.Unavailable, match=r"cannot connect to 127.0.0.1:\d+: .*(closed|lost|reset)"):
-            await within_bound(channel.stream("/a.B/C").__aenter__())
+async def test_a_server_that_stays_silent_is_unavailable_in_time() -> None:
+    silent = asyncio.Event()
 
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del reader
+        await silent.wait()
+        writer.close()
 
-async def test_a_client_gives_a_silent_server_its_connect_timeout_and_no_more() -> None:
-    limits = penstock.Limits(connect_timeout_seconds=0.1)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        async with penstock.Channel(f"127.0.0.1:{silent.getsockname()[1]}", limits=limits) as channel:
-            with pytest.raises(penstock.Unavailable, match=r"no answer within 0.1 s"):
-                await within_bound(channel.stream("/a.B/C").__aenter__())
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listener:
+        port = listener.sockets[0].getsockname()[1]
+        limits = penstock.Limits(connect_timeout_seconds=0.02)
+        async with penstock.Channel(f"127.0.0.1:{port}", limits=limits) as channel:
+            with pytest.raises(penstock.Unavailable, match=r"no answer within 0\.02 s"):
+                await within_bound(EchoClient(channel).unary(Note()))
+        silent.set()

@@ -1,19 +1,16 @@
 """What happens at the edge of each limit?"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
 import penstock
-from tests.e2e.support import Echo, Pair, UnaryHandler, connected, within_bound
+from tests.e2e.support import Echo, UnaryHandler, connected, with_neighbour, within_bound
 from tests.protos.echo_pb2 import Note
 
 pytestmark = pytest.mark.loops
 
-SIZES = [1, 500, 8191, 8192, 100_000]
+SIZES = [2, 500, 8191, 8192, 100_000]
 """Limits, in bytes: from 8 KiB a message has a buffer of its own, and the last one takes several frames."""
 
 
@@ -27,19 +24,6 @@ async def answer_with_size(stream: penstock.ServerStream[bytes, bytes]) -> None:
     """Answer a number with so many bytes."""
     async for message in stream:
         await stream.send(bytes(int(message)))
-
-
-@asynccontextmanager
-async def with_neighbour(**options: Any) -> AsyncIterator[Pair]:
-    """Give a pair with another call on the same connection, which has to live on."""
-    async with connected(**options) as pair, pair.client.both_stream() as neighbour:
-        await neighbour.send(Note())
-        assert await within_bound(neighbour.receive()) == Note()
-        (connection,) = pair.server.connections
-        yield pair
-        await neighbour.send(Note())
-        assert await within_bound(neighbour.receive()) == Note()
-        assert pair.server.connections == {connection}
 
 
 @pytest.mark.parametrize("limit", SIZES)
@@ -266,3 +250,16 @@ async def test_windows_smaller_than_a_message_let_it_through_all_the_same() -> N
             for size in (0, 1, 2, 3000):
                 await stream.send(bytes(size))
                 assert len(await stream.receive()) == size
+
+
+async def test_the_default_lets_four_mebibytes_pass_and_no_byte_more() -> None:
+    four = 4 * 1024 * 1024
+    async with connected(fallback=give_back) as pair:
+        async with pair.channel.stream("/any.Where/At") as stream:
+            await stream.send(bytes(four))
+            assert len(await within_bound(stream.receive())) == four
+            await stream.finish()
+        with pytest.raises(penstock.ResourceExhausted, match="message of 4194305 bytes exceeds"):
+            async with pair.channel.stream("/any.Where/At") as stream:
+                await stream.send(bytes(four + 1))
+                await within_bound(stream.receive())

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 import penstock
-from tests.e2e.support import Echo, connected, turns, until, within_bound
+from tests.e2e.support import Echo, connected, turns, until, with_neighbour, within_bound
 from tests.protos.echo_pb2 import Note
 
 pytestmark = pytest.mark.loops
@@ -189,18 +189,6 @@ async def test_a_failure_carries_code_message_details_and_metadata() -> None:
         assert call.status == error.status
 
 
-@pytest.mark.parametrize("code", [code for code in penstock.StatusCode if code])
-async def test_every_code_arrives_as_itself(code: penstock.StatusCode) -> None:
-    async def fail(request: Note, call: penstock.ServerCall) -> Note:
-        raise penstock.RpcError(code, f"it is {code.name}")
-
-    async with connected(Echo(unary=fail)) as pair:
-        with pytest.raises(penstock.RpcError, match=f"{code.name}: it is {code.name}") as caught:
-            await pair.client.unary(Note())
-        assert caught.value.code is code
-        assert type(caught.value) is type(penstock.RpcError(code))
-
-
 WRONG: list[tuple[Any, str]] = [
     ({"spa ce": "x"}, "may only hold"),
     ({"ü": "x"}, "may only hold"),
@@ -224,15 +212,15 @@ WRONG: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("metadata", "reason"), WRONG)
 async def test_metadata_that_may_not_be_sent_is_refused_and_nothing_else_breaks(metadata: Any, reason: str) -> None:
-    async with connected() as pair, pair.client.both_stream() as neighbour:
-        with pytest.raises(penstock.UsageError, match=reason):
-            await pair.client.unary(Note(), metadata=metadata)
-        with pytest.raises(penstock.UsageError, match=reason):
-            async with pair.client.both_stream(metadata=metadata):
-                pytest.fail("the block was entered")
-        await neighbour.send(Note(text="well"))
-        assert (await neighbour.receive()).text == "well"
-        assert pair.open_calls()["client"] == 1
+    async with with_neighbour(server_limits=penstock.Limits(max_concurrent_streams=3)) as pair:
+        for _ in range(4):  # more often than there are places: each is given back
+            with pytest.raises(penstock.UsageError, match=reason):
+                await pair.client.unary(Note(), metadata=metadata)
+            with pytest.raises(penstock.UsageError, match=reason):
+                async with pair.client.both_stream(metadata=metadata):
+                    pytest.fail("the block was entered")
+        assert (await within_bound(pair.client.unary(Note(text="well")))).text == "well"
+        await until(lambda: pair.open_calls()["client"] == 1)
 
 
 @pytest.mark.parametrize(("metadata", "reason"), WRONG)
@@ -268,38 +256,3 @@ async def test_trailing_metadata_that_may_not_be_sent_fails_the_call_whatever_th
             await pair.client.unary(Note(), timeout=5)
         assert caught.value.code == penstock.StatusCode.UNKNOWN
     assert "may only hold" in caplog.text
-
-
-async def test_metadata_of_an_error_that_may_not_be_sent_fails_the_call(caplog: pytest.LogCaptureFixture) -> None:
-    async def spoil(request: Note, call: penstock.ServerCall) -> Note:
-        raise penstock.RpcError(penstock.StatusCode.NOT_FOUND, metadata={"grpc-status": "0"})
-
-    async with connected(Echo(unary=spoil)) as pair:
-        with pytest.raises(penstock.RpcError) as caught:
-            await pair.client.unary(Note(), timeout=5)
-        assert caught.value.code == penstock.StatusCode.UNKNOWN
-    assert "cannot be sent" in caplog.text
-
-
-async def test_metadata_above_the_peers_limit_ends_the_call_and_not_the_connection() -> None:
-    small = penstock.Limits(max_metadata_bytes=2000)
-    async with connected(server_limits=small) as pair, pair.client.both_stream() as neighbour:
-        with pytest.raises(penstock.RpcError, match="431"):  # Request Header Fields Too Large
-            await pair.client.unary(Note(), metadata={"big": "x" * 5000}, timeout=5)
-        await neighbour.send(Note(text="well"))
-        assert (await within_bound(neighbour.receive())).text == "well"
-
-
-async def test_trailing_metadata_above_the_clients_limit_ends_the_call_and_not_the_connection() -> None:
-    async def spoil(request: Note, call: penstock.ServerCall) -> Note:
-        call.trailing_metadata["big"] = "x" * 5000
-        return request
-
-    small = penstock.Limits(max_metadata_bytes=2000)
-    async with connected(Echo(unary=spoil), client_limits=small) as pair, pair.client.both_stream() as neighbour:
-        with pytest.raises(penstock.RpcError) as caught:
-            await pair.client.unary(Note(), timeout=5)
-        assert caught.value.code != penstock.StatusCode.DEADLINE_EXCEEDED
-        await neighbour.send(Note(text="well"))
-        assert (await within_bound(neighbour.receive())).text == "well"
-        await until(lambda: pair.open_calls()["server"] == 1)

@@ -131,6 +131,17 @@ async def test_a_step_of_a_loop_is_used_again_when_nobody_holds_it() -> None:
         assert len(steps) == 1
 
 
+# The time slice.
+
+
+def test_only_the_first_task_that_lets_others_run_asks_for_the_end_of_the_turn() -> None:
+    _engine.turn_over()
+    for _ in range(2):
+        assert _engine.turn_begins()
+        assert not _engine.turn_begins()
+        _engine.turn_over()
+
+
 # Memory.
 
 

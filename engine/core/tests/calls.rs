@@ -365,6 +365,26 @@ fn a_reset_ends_the_call_on_the_other_side() {
 }
 
 #[test]
+fn a_half_closed_call_hears_of_a_reset_whatever_it_does() {
+    for sent in ["nothing", "the head", "a message", "more than the window"] {
+        let mut server = Scripted::server(8);
+        server.say(&[frames::request(1), frames::data(1, END_STREAM, frames::message(b"hello"))]);
+        match sent {
+            "nothing" => {}
+            "the head" => assert_eq!(server.end.connection.respond(1, &Pairs::new()), Ok(true)),
+            "a message" => server.end.send(1, "message"),
+            _ => server.end.send(1, pattern(0, 100_000)),
+        }
+        server.heard();
+        assert!(server.end.call(1).half_closed);
+        server.say(&[frames::rst_stream(1, 8)]);
+        let outcome = server.end.outcome(1);
+        assert_eq!((outcome.code, outcome.origin), (CANCELLED, Origin::Remote), "{sent} was sent");
+        server.done();
+    }
+}
+
+#[test]
 fn a_call_above_the_last_stream_was_not_processed() {
     let mut client = Scripted::client(8);
     let ids = [client.end.ask("a"), client.end.ask("b"), client.end.ask("c")];

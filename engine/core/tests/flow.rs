@@ -6,7 +6,7 @@ use bytes::Bytes;
 use common::frames::{self, Frame};
 use common::{End, Happening, Pair, Scripted, WINDOW, echo, ok, pattern};
 use penstock_core::wire::prefix::PREFIX_BYTES;
-use penstock_core::{Payload, Pushed, Received};
+use penstock_core::{Event, Payload, Pushed, Received};
 
 /// DATA bytes among frames, on one stream or on all.
 fn data_bytes(frames: &[Frame], stream: Option<u32>) -> usize {
@@ -69,6 +69,33 @@ fn a_sender_stalls_at_the_window_while_nobody_waits() {
         pair.client.half_close(id);
         pair.done();
     }
+}
+
+/// How often a frame made stream 1 readable.
+fn readable(server: &mut Scripted, frame: &Frame) -> usize {
+    server.end.connection.feed(frame.to_bytes().into());
+    server.end.connection.take_events().iter().filter(|event| **event == Event::Readable(1)).count()
+}
+
+#[test]
+fn a_waiting_receiver_is_told_once() {
+    let mut server = Scripted::server(2);
+    server.end.reads = false;
+    server.say(&[frames::request(1)]);
+    let bytes = frames::message(b"message");
+    let message = frames::data(1, 0, bytes.clone());
+    assert_eq!(readable(&mut server, &message), 0, "nobody waits");
+    server.end.take_all(1);
+    assert!(!server.end.connection.await_message(1));
+    assert_eq!(readable(&mut server, &frames::data(1, 0, bytes[..3].to_vec())), 0, "not whole");
+    assert_eq!(readable(&mut server, &frames::data(1, 0, bytes[3..].to_vec())), 1);
+    assert_eq!(readable(&mut server, &message), 0, "told already");
+    assert!(server.end.connection.await_message(1), "there is no need to wait");
+    server.end.take_all(1);
+    assert!(!server.end.connection.await_message(1));
+    assert_eq!(readable(&mut server, &frames::data(1, frames::END_STREAM, "")), 1, "the half-close");
+    server.end.finish(1, ok());
+    server.done();
 }
 
 #[test]
@@ -298,7 +325,7 @@ fn a_full_queue_says_so_and_tells_when_half_is_free() {
         server.end.connection.flush();
         server.end.connection.take_output(Vec::new());
         for event in server.end.connection.take_events() {
-            assert_eq!(event, penstock_core::Event::Writable(1));
+            assert_eq!(event, Event::Writable(1));
             count += 1;
         }
         count

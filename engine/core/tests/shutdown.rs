@@ -265,6 +265,23 @@ fn an_aborting_server_says_go_away() {
 }
 
 #[test]
+fn an_abort_needs_nobody_who_reads() {
+    let mut server = Scripted::server(4);
+    server.say(&[frames::request(1), frames::data(1, END_STREAM, ""), frames::request(3)]);
+    server.heard();
+    // The peer asks and does not read: no GOAWAY fits into the output.
+    let unread = server.end.connection.feed(frames::ping(0, [1; 8]).to_bytes().repeat(40_000).into());
+    assert!(unread > 0);
+    server.end.abort("no more");
+    for id in [1, 3] {
+        assert_eq!((server.end.code(id), server.end.outcome(id).origin), (CANCELLED, Origin::Transport));
+    }
+    assert_broken(&server.end, "no more");
+    assert_eq!(server.end.connection.unread(), 0);
+    server.done();
+}
+
+#[test]
 fn the_end_of_the_socket_ends_every_call() {
     for seed in 0..60 {
         let mut pair = busy_pair(seed);
