@@ -137,6 +137,11 @@ pub(crate) fn window_update(stream: u32, bytes: u32) -> Frame {
     frame(WINDOW_UPDATE, 0, stream, bytes.to_be_bytes().to_vec())
 }
 
+/// The reason of the RST_STREAM of a stream among frames.
+pub(crate) fn reset_reason(frames: &[Frame], stream: u32) -> Option<u32> {
+    frames.iter().find(|frame| frame.kind == RST_STREAM && frame.stream == stream).map(|frame| frame.word(0))
+}
+
 /// One gRPC message with its prefix.
 pub(crate) fn message(payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a message is short");

@@ -1,7 +1,7 @@
 //! A connection whose peer is the test itself: it says frames and reads those that come.
 
 use super::end::End;
-use super::frames::{self, Frame, PREFACE, Parser};
+use super::frames::{self, END_STREAM, Frame, PREFACE, Parser};
 use super::rng::Rng;
 use bytes::Bytes;
 use penstock_core::{Settings, Side};
@@ -75,6 +75,16 @@ impl Scripted {
             }
         }
         panic!("the connection always has work");
+    }
+
+    /// The server still serves: a call on stream `id` is answered.
+    pub(crate) fn assert_serves(&mut self, id: u32) {
+        self.say(&[frames::request(id), frames::data(id, END_STREAM, frames::message(b"hello"))]);
+        assert_eq!(self.end.messages(id), ["hello"]);
+        self.end.answer(id, "hello yourself");
+        let heard = self.heard();
+        assert!(heard.iter().any(|frame| frame.stream == id && frame.kind == frames::DATA));
+        assert!(heard.iter().any(|frame| frame.stream == id && frame.is_last()));
     }
 
     /// The end of every test: nothing is left of any call.
