@@ -11,8 +11,8 @@ from penstock.errors import Origin, RpcError
 from penstock.status import StatusCode
 
 if TYPE_CHECKING:
+    from penstock._client_call import ClientCall
     from penstock._engine import Encoded
-    from penstock.client_calls import ClientCall
     from penstock.limits import Limits
     from penstock.metadata import MetadataValue
 

@@ -80,9 +80,9 @@ class Route:
         if known is not None and not known._outcome_of_call:
             call._finish_with(known.status, known.metadata)
         elif known is not None and call.status is not None:
-            logger.debug("%s from %s ended: %s", call.path, call.peer, known)
+            logger.debug("%s from %s ended: %s", call.method, call.peer, known)
         else:
-            logger.error("%s from %s: the handler failed", call.path, call.peer, exc_info=error)
+            logger.error("%s from %s: the handler failed", call.method, call.peer, exc_info=error)
             call._trailing = None  # it may be what cannot be sent
             call._finish_with(FAILED)
 

@@ -43,7 +43,7 @@ CLEANUP_SECONDS = 5.0
 class OpenCall:
     """A call that was still open when a server stopped."""
 
-    path: str
+    method: str
     """`/package.Service/Method`."""
     peer: str
     """Address of the client."""
@@ -274,11 +274,11 @@ class Server:
         stuck = (await asyncio.wait(tasks, timeout=CLEANUP_SECONDS))[1] if tasks else set()
         report = StopReport(
             finished=len(open_calls.difference(left)),
-            cancelled=tuple(OpenCall(call.path, call.peer) for call in left),
-            stuck=tuple(OpenCall(tasks[task].path, tasks[task].peer) for task in stuck),
+            cancelled=tuple(OpenCall(call.method, call.peer) for call in left),
+            stuck=tuple(OpenCall(tasks[task].method, tasks[task].peer) for task in stuck),
         )
         for ignoring in report.stuck:
-            logger.error("%s from %s ignores its cancellation", ignoring.path, ignoring.peer)
+            logger.error("%s from %s ignores its cancellation", ignoring.method, ignoring.peer)
         return report
 
     async def _close_connections(self) -> None:

@@ -51,20 +51,20 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         "_task",
         "_trailing",
         "authority",
-        "path",
+        "method",
     )
 
     def __init__(
         self,
         codec: _engine.Codec,
         connection: ServerConnection,
-        path: str,
+        method: str,
         authority: str,
         pairs: list[tuple[str, MetadataValue]] | None,
         timeout_seconds: float | None,
     ) -> None:
         super().__init__(codec, connection.loop)
-        self.path = path
+        self.method = method
         """`/package.Service/Method`."""
         self.authority = authority
         """What the client said in `:authority`."""
@@ -169,7 +169,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             self._finish(status.code, message, packed, trailers, False)
         except Exception:
             # Details or metadata of the program cannot be sent; the call must end all the same.
-            logger.exception("%s: the status %s cannot be sent", self.path, status.code.name)
+            logger.exception("%s: the status %s cannot be sent", self.method, status.code.name)
             self._finish(FAILED.code, FAILED.message, None, None, False)
 
     # The end.
@@ -210,7 +210,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             self._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"))
         elif task.exception() is not None:
             # A BaseException, which `Route.run` lets pass.
-            logger.error("%s from %s: the handler failed", self.path, self.peer, exc_info=task.exception())
+            logger.error("%s from %s: the handler failed", self.method, self.peer, exc_info=task.exception())
             self._finish_with(FAILED)
 
     def _release(self) -> None:

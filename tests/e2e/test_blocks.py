@@ -83,7 +83,7 @@ async def test_every_way_out_of_the_block_ends_the_handler(leave: object) -> Non
 async def test_a_call_used_outside_its_block_says_what_to_write() -> None:
     async with connected() as pair:
         for call in (pair.client.both_stream(), pair.client.client_stream()):
-            kind = call._path.rpartition("/")[2]
+            kind = call.method.rpartition("/")[2]
             text = rf"write `async with client.{kind}\(...\) as stream:`"
             for use in (call.receive, lambda call=call: call.send(Note()), call.end_sending, call.finish):
                 with pytest.raises(penstock.UsageError, match=text):

@@ -115,7 +115,7 @@ async def test_both_sides_know_each_other() -> None:
     seen = []
 
     async def look(request: Note, call: penstock.ServerCall) -> Note:
-        seen.append((call.peer, call.path, call.authority))
+        seen.append((call.peer, call.method, call.authority))
         return request
 
     async with connected(Echo(unary=look)) as pair:

@@ -41,7 +41,7 @@ async def test_a_fallback_serves_what_no_service_has() -> None:
     seen = []
 
     async def upper(stream: penstock.ServerStream[bytes, bytes]) -> None:
-        seen.append((stream.path, stream.metadata["who"]))
+        seen.append((stream.method, stream.metadata["who"]))
         async for message in stream:
             await stream.send(message.upper())
 
@@ -82,7 +82,7 @@ async def test_a_proxy_of_one_handler_passes_every_kind_on() -> None:
     async with connected() as backend:
 
         async def forward(stream: penstock.ServerStream[bytes, bytes]) -> None:
-            async with backend.channel.stream(stream.path, metadata=stream.metadata) as onward:
+            async with backend.channel.stream(stream.method, metadata=stream.metadata) as onward:
 
                 async def requests() -> None:
                     await onward.send_from(stream)

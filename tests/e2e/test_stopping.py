@@ -34,7 +34,7 @@ async def test_the_report_says_what_finished_and_what_had_to_be_cancelled() -> N
             await stream.finish()
         report = await within_bound(stopping)
         assert (report.finished, report.stuck) == (3, ())
-        assert [call.path for call in report.cancelled] == [BOTH, BOTH]
+        assert [call.method for call in report.cancelled] == [BOTH, BOTH]
         assert all(call.peer.startswith("127.0.0.1:") for call in report.cancelled)
         for stream in streams[3:]:
             with pytest.raises(penstock.Unavailable, match="the server is shutting down", check=_is_of_the_server):
@@ -72,7 +72,7 @@ async def test_a_handler_that_ignores_its_cancellation_is_reported_and_not_waite
     async with connected(Echo(both_stream=stubborn)) as pair, pair.client.both_stream():
         await entered.wait()
         report = await within_bound(pair.server.stop(grace=0))
-        assert [call.path for call in report.stuck] == [BOTH]
+        assert [call.method for call in report.stuck] == [BOTH]
         assert report.stuck == report.cancelled
         assert f"{BOTH} from {report.stuck[0].peer} ignores its cancellation" in caplog.text
         gate.set()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import penstock
-from penstock.client_calls import ClientCall
+from penstock._client_call import ClientCall
 from tests.interop.calls import BOUND_SECONDS, Call, Outcome, Tally, echoed
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoClient

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Never
@@ -12,6 +13,8 @@ from tests.unit.memory import MemoryChannel, connected
 
 if TYPE_CHECKING:
     from penstock import Limits, ServerCall, ServerStream
+
+NOTE = Note(text="a", number=2)
 
 
 class Echo(EchoBase):
@@ -33,6 +36,39 @@ class Echo(EchoBase):
     async def both_stream(self, stream: ServerStream[Note, Note]) -> None:
         async for note in stream:
             await stream.send(note)
+
+
+class Waiting(EchoBase):
+    """Answers nothing until `go_on`; counts the handlers that run."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.running = 0
+
+    async def _wait(self) -> None:
+        self.running += 1
+        try:
+            await self.go_on.wait()
+        finally:
+            self.running -= 1
+
+    async def unary(self, request: Note, call: ServerCall) -> Note:
+        del call
+        await self._wait()
+        return request
+
+    async def server_stream(self, request: Note, stream: ServerStream[Never, Note]) -> None:
+        del request, stream
+        await self._wait()
+
+    async def client_stream(self, stream: ServerStream[Note, Never]) -> Note:
+        del stream
+        await self._wait()
+        return NOTE
+
+    async def both_stream(self, stream: ServerStream[Note, Note]) -> None:
+        del stream
+        await self._wait()
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ async def outcome(handler: Handler, **options: object) -> BothStreamCall[bytes, 
 async def test_a_handler_sees_what_the_client_said() -> None:
     async with both_ends(metadata={"k": "v", "b-bin": b"\x00"}, timeout=60) as ends:
         call = ends.server
-        assert (call.path, call.authority, call.peer) == ("/test.Service/Method", "memory:1", "memory:1")
+        assert (call.method, call.authority, call.peer) == ("/test.Service/Method", "memory:1", "memory:1")
         assert call.metadata == {"k": "v", "b-bin": b"\x00"}
         assert call.metadata is call.metadata
         assert call.time_remaining is not None

@@ -1,0 +1,207 @@
+"""A call as a client makes it: what its four kinds share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from penstock._deadline import bounded, of_call
+from penstock._ending import CANCEL
+from penstock._engine import MANY
+from penstock.errors import Origin, RpcError, UsageError
+from penstock.metadata import Metadata, to_wire
+from penstock.status import Status, StatusCode
+from penstock.stream import Stream
+
+if TYPE_CHECKING:
+    from penstock import _engine
+    from penstock._client_connection import ClientConnection
+    from penstock.channel import Channel
+    from penstock.limits import CallOptions
+    from penstock.metadata import MetadataLike, MetadataValue
+
+RequestT = TypeVar("RequestT")
+ReplyT = TypeVar("ReplyT")
+
+
+class ClientCall(Stream[RequestT, ReplyT]):
+    """What the four kinds share. Calls are made by generated clients, or by a `Channel`'s `call_*` methods."""
+
+    __slots__ = (
+        "_channel",
+        "_connecting",
+        "_connection",
+        "_deadline",
+        "_initial",
+        "_initial_waiter",
+        "_metadata",
+        "_started",
+        "_wait_for_ready",
+        "method",
+    )
+
+    def __init__(
+        self,
+        codec: _engine.Codec,
+        channel: Channel,
+        method: str,
+        timeout: float | None,
+        metadata: MetadataLike | None,
+        wait_for_ready: bool,
+        options: CallOptions | None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(codec, loop)
+        self.method = method
+        """`/package.Service/Method`."""
+        self._channel = channel
+        self._metadata = metadata
+        self._wait_for_ready = wait_for_ready
+        self._deadline = of_call(loop, timeout, options)
+        self._connection: ClientConnection | None = None
+        self._connecting: asyncio.Timeout | None = None
+        self._started = False
+        self._initial: Metadata | None = None
+        self._initial_waiter: asyncio.Future[None] | None = None
+
+    # What a program uses.
+
+    @property
+    def peer(self) -> str | None:
+        """Address of the server; `None` before the call is on a connection."""
+        return None if self._connection is None else self._connection.peer
+
+    @property
+    def trailing_metadata(self) -> Metadata | None:
+        """What the server sent with its status; `None` before the end."""
+        return None if self._status is None else Metadata(self._trailers)
+
+    async def initial_metadata(self) -> Metadata:
+        """What the server sent before its first message; empty if it sent only a status.
+
+        Waits until: the response begins, or the call ends.
+        Cancelling: harmless.
+        Concurrency: any number of tasks may wait.
+
+        Raises:
+            RpcError: The call failed before the response began.
+            UsageError: The call is used outside of its block.
+
+        Source: gRPC PROTOCOL-HTTP2, "Response-Headers".
+        """
+        self._check_usable()
+        while self._initial is None and self._status is None:
+            if self._initial_waiter is None or self._initial_waiter.done():
+                self._initial_waiter = self._loop.create_future()
+            await asyncio.shield(self._initial_waiter)
+        if self._initial is not None:
+            return self._initial
+        if self._error is not None:
+            raise self._fresh_error()
+        return Metadata()
+
+    # Starting.
+
+    def _begin(self) -> None:
+        """Refuse a second use, before it touches what the first one does."""
+        if self._started:
+            msg = "a call is used once; make another one"
+            raise UsageError(msg)
+        self._started = True
+
+    async def _start(self, only: bytes | _engine.Encoded[RequestT] | None = None) -> None:
+        """Put the call on a connection, with its one message if it has one.
+
+        Waits until: there is a connection with a free place.
+        """
+        if self._error is not None:  # cancelled before it began
+            raise self._fresh_error()
+        connector = self._channel._connector
+        connection = None if connector is None else connector.newest
+        if connection is None or connection.free <= 0 or connection.loop is not self._loop:
+            connection = await self._await_connection()
+        deadline, left = self._deadline, None
+        if deadline is not None:
+            left = deadline.left()
+            if left <= 0:
+                connection.release(self)
+                self._conclude(deadline.status(), Origin.LOCAL)
+                raise self._fresh_error()
+            deadline.watch(self._channel._timers, self)
+        self._connection = connection
+        connection.open(self, self.method, left, to_wire(self._metadata) if self._metadata else None, only)
+
+    async def _await_connection(self) -> ClientConnection:
+        waiting = self._channel._connection(wait_for_ready=self._wait_for_ready)
+        try:
+            async with asyncio.timeout(None) as self._connecting:
+                connection = await bounded(self._deadline, waiting)
+                if self._error is None:
+                    return connection
+                connection.release(self)
+        except RpcError as error:
+            self._conclude(error.status, error.origin, retryable=error.retryable)
+            raise self._fresh_error() from error
+        except TimeoutError:
+            if self._error is None:
+                raise
+        finally:
+            self._connecting = None
+        # Another task cancelled the call while this one waited.
+        raise self._fresh_error()
+
+    async def _receive_only(self) -> ReplyT:
+        """The one reply, once the call ended with OK. Source: wire rule of gRPC for a single message."""
+        while True:
+            try:
+                reply = self._take_only()
+            except Exception as error:
+                raise self._undecodable(error) from error
+            if self._is_last or reply is MANY:
+                break
+            await self._message()
+        if self._error is not None:
+            raise self._fresh_error()
+        if reply is None or reply is MANY:
+            count = "no" if reply is None else "more than one"
+            text = f"the server sent {count} reply; this method has one"
+            raise self._overrule(Status(StatusCode.UNIMPLEMENTED, text))
+        return reply
+
+    # The end.
+
+    def _on_responded(self, metadata: list[tuple[str, MetadataValue]] | None) -> None:
+        self._initial = Metadata(metadata)
+        self._wake_initial()
+
+    def _on_expired(self) -> None:
+        if self._deadline is not None:
+            self._close(self._deadline.status())
+
+    def _close(self, status: Status) -> None:
+        if self._status is None:
+            self._reset(CANCEL)
+            self._conclude(status, Origin.LOCAL)
+            if self._connecting is not None and not self._connecting.expired():
+                self._connecting.reschedule(self._loop.time())
+
+    def _on_concluded(self) -> None:
+        if self._deadline is not None:
+            self._deadline.unwatch(self)
+        if self._initial_waiter is not None:
+            self._wake_initial()
+        if self._connection is not None:
+            self._connection.release(self)
+
+    def _wake_initial(self) -> None:
+        if self._initial_waiter is not None and not self._initial_waiter.done():
+            self._initial_waiter.set_result(None)
+
+    def _judge(self, status: Status) -> Status:
+        # The peer may tell of the deadline first, each in its own way; to the caller it is one thing.
+        if status.code == StatusCode.CANCELLED and self._deadline is not None and self._deadline.is_over():
+            return self._deadline.status()
+        return status
+
+    def _why_last(self, iterating: bool) -> Exception:
+        return self._lost() if self._status is None else super()._why_last(iterating)

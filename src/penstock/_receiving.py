@@ -1,0 +1,109 @@
+"""Receiving on a stream, where it has to wait; what need not wait is in the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock._ending import ReceiveT, SendT
+from penstock._sending import SendingStream
+from penstock.errors import BusyError, EndOfStream, UsageError
+from penstock.status import Status, StatusCode
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class ReceivingStream(SendingStream[SendT, ReceiveT]):
+    """The receiving half. The engine calls `_receive_waiting` and its kin and, when a message came, `_on_readable`."""
+
+    __slots__ = ("_receive_waiter",)
+
+    _receive_waiter: asyncio.Future[None] | None
+
+    async def receive_many(self, most: int = 100) -> list[ReceiveT]:
+        """Receive what is there, from one message up to `most`.
+
+        Waits until: at least one message is there, or the end.
+        Cancelling: loses nothing.
+
+        Args:
+            most: At least 1.
+
+        Returns:
+            From 1 to `most` messages, in order.
+
+        Raises:
+            EndOfStream: The peer sent its last message.
+            RpcError: The call ended otherwise, or a message could not be decoded (INTERNAL).
+            BusyError: Another task is receiving.
+            UsageError: `most` is below 1, or the call is used outside of its block.
+        """
+        if most < 1:
+            msg = "receive_many takes at least 1"
+            raise UsageError(msg)
+        first = await self.receive()
+        try:
+            return [first, *self._take_many(most - 1)]
+        except Exception as error:
+            raise self._undecodable(error) from error
+
+    # For the engine.
+
+    async def _receive_yielding(self, iterating: bool) -> ReceiveT:
+        await self._yield()
+        return await self._receive_waiting(iterating)
+
+    async def _receive_waiting(self, iterating: bool) -> ReceiveT:
+        self._check_usable()
+        if self._receiving:
+            msg = "another task is receiving on this stream"
+            raise BusyError(msg)
+        self._receiving = True
+        try:
+            while True:
+                message = self._try_take()
+                if message is not None:
+                    return message
+                if self._is_last:
+                    await self._before_telling_again()
+                    raise self._why_last(iterating)
+                await self._message()
+        finally:
+            self._receiving = False
+
+    async def _receive_failed(self, error: BaseException) -> ReceiveT:
+        raise self._undecodable(error)
+
+    def _try_take(self) -> ReceiveT | None:
+        try:
+            return self._take()
+        except Exception as error:
+            raise self._undecodable(error) from error
+
+    async def _message(self) -> None:
+        """Wait until the engine has a message, or the end."""
+        if not self._await_message():
+            self._receive_waiter = waiter = self._loop.create_future()
+            try:
+                await self._wait(waiter)
+            finally:
+                self._receive_waiter = None
+
+    def _why_last(self, iterating: bool) -> Exception:
+        if self._error is not None:
+            return self._fresh_error()
+        if iterating:
+            return StopAsyncIteration()
+        return EndOfStream("the peer has sent its last message")
+
+    def _undecodable(self, error: BaseException) -> BaseException:
+        if not isinstance(error, Exception):
+            return error
+        failure = self._overrule(Status(StatusCode.INTERNAL, f"a message could not be decoded: {error}"))
+        failure.__cause__ = error
+        return failure
+
+    def _on_readable(self) -> None:
+        waiter = self._receive_waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
