@@ -4,6 +4,7 @@ from penstock._engine import VERSION as __version__
 from penstock.channel import Channel, ChannelState
 from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
 from penstock.codec import PROTOBUF, RAW, Codec
+from penstock.compression import Compression
 from penstock.errors import (
     BusyError,
     Cancelled,
@@ -41,6 +42,7 @@ __all__ = [
     "ClientStreamCall",
     "ClosedError",
     "Codec",
+    "Compression",
     "DeadlineExceeded",
     "Encoded",
     "EndOfStream",

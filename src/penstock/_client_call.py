@@ -16,6 +16,7 @@ from penstock.stream import Stream
 if TYPE_CHECKING:
     from penstock import _engine
     from penstock._client_connection import ClientConnection
+    from penstock._sending import Payload
     from penstock.channel import Channel
     from penstock.limits import CallOptions
     from penstock.metadata import MetadataLike, MetadataValue
@@ -58,6 +59,9 @@ class ClientCall(Stream[RequestT, ReplyT]):
         self._metadata = metadata
         self._wait_for_ready = wait_for_ready
         self._deadline = of_call(loop, timeout, options)
+        compression = (options and options.compression) or channel._compression
+        if compression is not None:
+            self._compress_with(compression.value)
         self._connection: ClientConnection | None = None
         self._connecting: asyncio.Timeout | None = None
         self._started = False
@@ -109,7 +113,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
             raise UsageError(msg)
         self._started = True
 
-    async def _start(self, only: bytes | _engine.Encoded[RequestT] | None = None) -> None:
+    async def _start(self, only: Payload[RequestT] | None = None) -> None:
         """Put the call on a connection, with its one message if it has one.
 
         Waits until: there is a connection with a free place.

@@ -12,7 +12,7 @@ from penstock.status import StatusCode
 
 if TYPE_CHECKING:
     from penstock._client_call import ClientCall
-    from penstock._engine import Encoded
+    from penstock._sending import Payload
     from penstock.limits import Limits
     from penstock.metadata import MetadataValue
 
@@ -76,7 +76,7 @@ class ClientConnection(Transport):
         path: str,
         timeout_seconds: float | None,
         metadata: list[tuple[str, MetadataValue]] | None,
-        only: bytes | Encoded[Any] | None,
+        only: Payload[Any] | None,
     ) -> None:
         """Start a call on a free place."""
         self.free -= 1

@@ -14,6 +14,7 @@ __all__ = [
     "MANY",
     "VERSION",
     "Codec",
+    "Compressed",
     "Connection",
     "Encoded",
     "ReadBuffer",
@@ -65,6 +66,7 @@ class Codec:
         encode: Callable[[Any], bytes] | None,
         decode: Callable[[bytes], Any] | None,
         max_send_bytes: int,
+        max_receive_bytes: int,
     ) -> Self: ...
 
 @final
@@ -75,6 +77,12 @@ class Encoded(Generic[_SendT]):
     def __class_getitem__(cls, key: Any) -> GenericAlias: ...
     def __len__(self) -> int: ...
     def __bytes__(self) -> bytes: ...
+
+@final
+class Compressed:
+    """A message that was compressed for one call."""
+
+_Payload: TypeAlias = bytes | Encoded[_SendT] | Compressed
 
 @disjoint_base
 class StreamBase(Generic[_SendT, _ReceiveT]):
@@ -104,7 +112,11 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
         """
 
     def send(
-        self, message: _SendT | Encoded[_SendT], *, merge: Callable[[_SendT, _SendT], _SendT] | None = None
+        self,
+        message: _SendT | Encoded[_SendT],
+        *,
+        merge: Callable[[_SendT, _SendT], _SendT] | None = None,
+        compress: bool = True,
     ) -> Coroutine[Any, Any, None]:
         """Queue one message for the peer; await the result.
 
@@ -118,6 +130,7 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
             message: Encoded, at most `Limits.max_send_message_bytes`; or what `penstock.encode` gave.
             merge: `(unsent, new) -> both in one`. While the newest message was sent with `merge` and has not begun to
                 leave, the new one goes into it: the peer sets the pace, and nothing is delayed.
+            compress: False sends this message as it is, where the call compresses.
 
         Raises:
             RpcError: The call is over. RESOURCE_EXHAUSTED may also mean that this message is too large; then the call
@@ -129,14 +142,17 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
         Source: gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message"; RFC 9113 section 5.2, flow control.
         """
 
-    def _encode(self, message: _SendT | Encoded[_SendT]) -> bytes | Encoded[_SendT]: ...
-    def _push(self, payload: bytes | Encoded[_SendT]) -> int:
+    def _encode(self, message: _SendT | Encoded[_SendT], compress: bool = True) -> _Payload[_SendT]: ...
+    def _compress_with(self, name: str | None) -> bool:
+        """Choose how messages are compressed from now on. False: it is too late, nothing changed."""
+
+    def _push(self, payload: _Payload[_SendT]) -> int:
         """Queue what `_encode` gave. 0: queued, 1: no room, 2: the sending side is closed."""
 
     def _mark_mergeable(self) -> None:
         """The message pushed last was sent with `merge`."""
 
-    def _replace_newest(self, payload: bytes | Encoded[_SendT]) -> bool:
+    def _replace_newest(self, payload: _Payload[_SendT]) -> bool:
         """False: the newest message has begun to leave, or was not sent with `merge`."""
 
     def _await_room(self) -> bool:
@@ -202,6 +218,7 @@ class Connection:
         max_header_list_bytes: int,
         max_receive_message_bytes: int,
         send_buffer_bytes: int,
+        coding: str | None,
     ) -> Self: ...
     def attach(
         self, call_soon: Callable[..., object], write: Callable[[bytes | memoryview], None], owner: Owner
@@ -237,7 +254,7 @@ class Connection:
         secure: bool,
         timeout_seconds: float | None,
         metadata: _Pairs | None,
-        only: bytes | Encoded[Any] | None,
+        only: _Payload[Any] | None,
         /,
     ) -> None:
         """Client: start a call; with `only`, that is its one message, and the sending side ends behind it.
@@ -267,6 +284,10 @@ class Connection:
     @property
     def unread(self) -> int:
         """Bytes that were given and not read yet: the peer does not take the answers to what it sent before."""
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of the peer, from the beginning."""
 
     @property
     def frames_received(self) -> int:

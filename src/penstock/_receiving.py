@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from penstock._ending import ReceiveT, SendT
 from penstock._sending import SendingStream
-from penstock.errors import BusyError, EndOfStream, UsageError
+from penstock.errors import BusyError, EndOfStream, RpcError, UsageError
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
     def _undecodable(self, error: BaseException) -> BaseException:
         if not isinstance(error, Exception):
             return error
-        failure = self._overrule(Status(StatusCode.INTERNAL, f"a message could not be decoded: {error}"))
+        # A limit names itself: one that is too large expanded could still be decoded.
+        known = error.status if isinstance(error, RpcError) else None
+        failure = self._overrule(known or Status(StatusCode.INTERNAL, f"a message could not be decoded: {error}"))
         failure.__cause__ = error
         return failure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from penstock import _engine
 from penstock._ending import EndingStream, ReceiveT, SendT
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
 
     from penstock._engine import Encoded
+
+Payload: TypeAlias = bytes | _engine.Encoded[SendT] | _engine.Compressed
+"""A message that is ready to be queued."""
 
 QUEUED, NO_ROOM, CLOSED = 0, 1, 2
 """What `_push` answers."""
@@ -30,7 +33,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
     _merged: SendT | None
     _send_waiters: list[asyncio.Future[None]]
 
-    def send_nowait(self, message: SendT | Encoded[SendT]) -> None:
+    def send_nowait(self, message: SendT | Encoded[SendT], *, compress: bool = True) -> None:
         """Queue one message if there is room.
 
         Does not wait.
@@ -40,7 +43,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
             WouldBlock: There is no room; nothing was queued.
             RpcError, EndOfStream, ClosedError, UsageError: As `send`.
         """
-        payload = self._encode(message)
+        payload = self._encode(message, compress)
         pushed = self._push(payload)
         if pushed == NO_ROOM:
             msg = f"{self._queued_bytes} bytes are queued"
@@ -48,7 +51,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
         if pushed == CLOSED:
             raise self._why_closed()
 
-    async def send_many(self, messages: Iterable[SendT | Encoded[SendT]]) -> None:
+    async def send_many(self, messages: Iterable[SendT | Encoded[SendT]], *, compress: bool = True) -> None:
         """Send each message of a collection; cheaper than as many `send`s.
 
         Waits until: the last message is queued. About every millisecond other tasks run.
@@ -58,15 +61,16 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
 
         Args:
             messages: In the order of sending; each as for `send`.
+            compress: As for `send`.
 
         Raises:
             RpcError, EndOfStream, ClosedError, UsageError: As `send`; the messages before are queued.
         """
         for number, message in enumerate(messages, 1):
             if number % MESSAGES_PER_LOOK == 0:
-                await self.send(message)  # it looks at the time slice, and lets others run
+                await self.send(message, compress=compress)  # it looks at the time slice, and lets others run
                 continue
-            payload = self._encode(message)
+            payload = self._encode(message, compress)
             if self._push(payload) != QUEUED:
                 await self._send_waiting(payload)
 
@@ -105,7 +109,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
 
     # For the engine.
 
-    async def _send_waiting(self, payload: bytes | Encoded[SendT]) -> None:
+    async def _send_waiting(self, payload: Payload[SendT]) -> None:
         while True:
             pushed = self._push(payload)
             if pushed == QUEUED:
@@ -124,14 +128,14 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
             finally:
                 self._send_waiters.remove(waiter)
 
-    async def _send_merging(self, message: SendT, merge: Callable[[SendT, SendT], SendT]) -> None:
+    async def _send_merging(self, message: SendT, merge: Callable[[SendT, SendT], SendT], compress: bool) -> None:
         # While the last message is unsent, the new one goes into it: the peer sets the pace, nothing is delayed.
         if self._merged is not None:
             together = merge(self._merged, message)
-            if self._replace_newest(self._encode(together)):
+            if self._replace_newest(self._encode(together, compress)):
                 self._merged = together
                 return
-        await self._send_waiting(self._encode(message))
+        await self._send_waiting(self._encode(message, compress))
         self._merged = message
         self._mark_mergeable()
 

@@ -22,7 +22,7 @@ class ServerConnection(Transport):
     """One client."""
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(server.limits, loop, client=False)
+        super().__init__(server.limits, loop, client=False, compression=server.compression)
         self._server = server
         self._established = False
         self._among: set[Expiring] = set()

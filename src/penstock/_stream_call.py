@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from penstock import _engine
+    from penstock._sending import Payload
 
 
 class StreamCall(ClientCall[RequestT, ReplyT]):
@@ -65,7 +66,7 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
             self._ended_sending = True
             self._half_close()
 
-    def _only(self) -> bytes | _engine.Encoded[RequestT] | None:
+    def _only(self) -> Payload[RequestT] | None:
         """The request, for calls that have one."""
         return None
 

@@ -13,6 +13,7 @@ from penstock import _address, _engine
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from penstock.compression import Compression
     from penstock.limits import Limits
     from penstock.metadata import MetadataValue
 
@@ -49,7 +50,14 @@ def _read_buffer() -> _engine.ReadBuffer:
 class Transport(asyncio.BufferedProtocol):
     """One connection. Subclasses are the client's and the server's."""
 
-    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop, *, client: bool) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        client: bool,
+        compression: Compression | None = None,
+    ) -> None:
         self.loop = loop
         self.peer = ""
         self.engine = _engine.Connection(
@@ -61,6 +69,7 @@ class Transport(asyncio.BufferedProtocol):
             max_header_list_bytes=limits.max_metadata_bytes,
             max_receive_message_bytes=limits.max_receive_message_bytes,
             send_buffer_bytes=limits.send_buffer_bytes,
+            coding=None if compression is None else compression.value,
         )
         self.ended: asyncio.Future[None] = loop.create_future()
         """Done when the socket is closed."""

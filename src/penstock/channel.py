@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from penstock import _engine
     from penstock._client_connection import ClientConnection
+    from penstock.compression import Compression
     from penstock.metadata import MetadataLike
 
 __all__ = ["Channel", "ChannelState"]
@@ -40,6 +41,7 @@ class Channel:
         plaintext: Needed for an address that is not on this machine.
         authority: What to say in `:authority`; the address, unless given.
         limits: Settings of its connections.
+        compression: What calls compress their messages with, unless their options say otherwise.
 
     Raises:
         UsageError: The address has another form, or is not on this machine and `plaintext` was not asked for.
@@ -52,11 +54,13 @@ class Channel:
         plaintext: bool = False,
         authority: str | None = None,
         limits: Limits | None = None,
+        compression: Compression | None = None,
     ) -> None:
         self._address = _address.parse(address)
         _address.check_plaintext(self._address, plaintext=plaintext)
         self._authority = authority or self._address.authority
         self._limits = limits or Limits()
+        self._compression = compression
         self._codecs: dict[Method[Any, Any], _engine.Codec] = {}
         self._raw_codec = client_codec(raw_method("*"), self._limits)
         self._connector: Connector | None = None

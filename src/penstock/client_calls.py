@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from penstock import _engine
+    from penstock._sending import Payload
 
 __all__ = ["BothStreamCall", "ClientStreamCall", "ServerStreamCall", "UnaryCall"]
 
@@ -59,7 +60,7 @@ class ServerStreamCall(StreamCall[Never, ReplyT]):
         super().__init__(codec, *call)
         self._request = self._encode(request)
 
-    def _only(self) -> bytes | _engine.Encoded[Never]:
+    def _only(self) -> Payload[Never]:
         self._ended_sending = True
         return self._request
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from penstock.errors import UsageError
+
+if TYPE_CHECKING:
+    from penstock.compression import Compression
 
 __all__ = ["CallOptions", "Limits"]
 
@@ -18,7 +22,8 @@ class Limits:
 
     max_receive_message_bytes: int = 4 * MIB
     """Largest message accepted. It is checked on the five bytes before the message, before any of it is kept; over it
-    the call ends with RESOURCE_EXHAUSTED and the connection lives. 4 MiB is the default of every gRPC library."""
+    the call ends with RESOURCE_EXHAUSTED and the connection lives. For a compressed message it counts the expanded
+    bytes too, while they are expanded. 4 MiB is the default of every gRPC library."""
 
     max_send_message_bytes: int = 2**31 - 1
     """Largest message `send` takes; over it `send` raises `ResourceExhausted` and nothing is sent."""
@@ -78,3 +83,7 @@ class CallOptions:
 
     inherit_deadline: bool = True
     """Inside a handler, the call gets at most the time its own caller gave."""
+
+    compression: Compression | None = None
+    """What the messages of the call are compressed with; `None`: as the channel says. A server that cannot expand it
+    answers UNIMPLEMENTED."""

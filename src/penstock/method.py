@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from penstock import _engine
 from penstock.codec import PROTOBUF, RAW, Codec
@@ -65,10 +65,15 @@ def raw_method(path: str) -> Method[bytes, bytes]:
 def client_codec(method: Method[RequestT, ReplyT], limits: Limits) -> _engine.Codec:
     """How a client sends and receives."""
     encode, decode = method.codec.encoder(method.request_type), method.codec.decoder(method.reply_type)
-    return _engine.Codec(method.request_type, encode, decode, limits.max_send_message_bytes)
+    return _codec(method.request_type, encode, decode, limits)
 
 
 def server_codec(method: Method[RequestT, ReplyT], limits: Limits) -> _engine.Codec:
     """How a server sends and receives."""
     encode, decode = method.codec.encoder(method.reply_type), method.codec.decoder(method.request_type)
-    return _engine.Codec(method.reply_type, encode, decode, limits.max_send_message_bytes)
+    return _codec(method.reply_type, encode, decode, limits)
+
+
+def _codec(send_type: type[Any], encode: Any, decode: Any, limits: Limits) -> _engine.Codec:
+    sizes = (limits.max_send_message_bytes, limits.max_receive_message_bytes)
+    return _engine.Codec(send_type, encode, decode, *sizes)

@@ -25,6 +25,7 @@ from penstock.status import Status, StatusCode
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
+    from penstock.compression import Compression
     from penstock.server_calls import ServerStream
     from penstock.service import Service
 
@@ -77,6 +78,7 @@ class Server:
     Args:
         services: Objects of generated bases, or of `Service`.
         limits: Settings of its connections.
+        compression: What replies are compressed with for clients that offer it, unless a handler says otherwise.
         fallback: `async def handler(stream)` for calls no service has: messages are bytes, many → many. A proxy.
 
     Raises:
@@ -88,9 +90,12 @@ class Server:
         services: Iterable[Service],
         *,
         limits: Limits | None = None,
+        compression: Compression | None = None,
         fallback: Callable[[ServerStream[bytes, bytes]], Any] | None = None,
     ) -> None:
         self.limits = limits or Limits()
+        self.compression = compression
+        """What replies are compressed with."""
         self._routes = routes(services, self.limits)
         self._fallback = None if fallback is None else fallback_route(fallback, self.limits)
         self.raw_codec = server_codec(raw_method("*"), self.limits)

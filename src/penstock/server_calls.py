@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from penstock import _engine
     from penstock._server_connection import ServerConnection
+    from penstock.compression import Compression
     from penstock.metadata import MetadataLike, MetadataValue
 
 __all__ = ["ServerCall", "ServerStream"]
@@ -123,6 +124,20 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         """
         if not self._respond(to_wire(metadata)) and self._status is None:
             msg = "initial metadata was sent before; send it first, and once"
+            raise UsageError(msg)
+
+    def set_compression(self, compression: Compression | None) -> None:
+        """Choose what the replies of this call are compressed with, in place of what the server was made with.
+
+        What the client did not offer is not used: the replies then go out as they are.
+
+        Raises:
+            UsageError: Initial metadata or a message was sent before.
+
+        Source: gRPC compression.md.
+        """
+        if not self._compress_with(None if compression is None else compression.value) and self._status is None:
+            msg = "initial metadata or a message was sent before; choose the compression first"
             raise UsageError(msg)
 
     def cancel(self) -> None:

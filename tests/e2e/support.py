@@ -110,11 +110,16 @@ async def connected(
     address: str = "127.0.0.1:0",
     server_limits: penstock.Limits | None = None,
     client_limits: penstock.Limits | None = None,
+    compression: penstock.Compression | None = None,
+    client_compression: penstock.Compression | None = None,
     fallback: Callable[[penstock.ServerStream[bytes, bytes]], Any] | None = None,
 ) -> AsyncIterator[Pair]:
     """Serve on a real socket, and call it."""
-    server = penstock.Server([service or Echo()], limits=server_limits, fallback=fallback)
-    async with server.listening(address) as bound, penstock.Channel(bound, limits=client_limits) as channel:
+    server = penstock.Server([service or Echo()], limits=server_limits, compression=compression, fallback=fallback)
+    async with (
+        server.listening(address) as bound,
+        penstock.Channel(bound, limits=client_limits, compression=client_compression) as channel,
+    ):
         pair = Pair(server, channel, EchoClient(channel), bound)
         yield pair
         await pair.until_no_call_is_open()

@@ -189,6 +189,7 @@ def test_a_connection_is_counted_while_its_memory_is_held() -> None:
         max_concurrent_streams=1,
         max_receive_message_bytes=1,
         send_buffer_bytes=1,
+        coding=None,
         **settings,
     )
     assert _engine.live_connections() == before + 1
@@ -205,7 +206,7 @@ def test_the_classes_can_be_given_their_types() -> None:
 
 
 def test_a_stream_that_is_on_no_connection_does_nothing() -> None:
-    stream: _engine.StreamBase[bytes, bytes] = _engine.StreamBase(_engine.Codec(bytes, None, None, 10))
+    stream: _engine.StreamBase[bytes, bytes] = _engine.StreamBase(_engine.Codec(bytes, None, None, 10, 10))
     stream._half_close()
     stream._reset(8)
     assert (stream._id, stream._queued_bytes, stream._held_bytes) == (0, 0, 0)
@@ -217,7 +218,7 @@ def test_a_stream_that_is_on_no_connection_does_nothing() -> None:
 
 
 def test_a_codec_that_gives_no_bytes_is_a_type_error() -> None:
-    codec = _engine.Codec(int, str, None, 10)  # type: ignore[arg-type]  # what mypy refuses
+    codec = _engine.Codec(int, str, None, 10, 10)  # type: ignore[arg-type]  # what mypy refuses
     stream: _engine.StreamBase[int, int] = _engine.StreamBase(codec)
     with pytest.raises(TypeError):
         stream._encode(5)

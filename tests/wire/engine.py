@@ -8,7 +8,7 @@ from tests.wire.frames import PREFACE, Peer
 
 Pairs = list[tuple[str, str | bytes]]
 
-RAW_CODEC = _engine.Codec(bytes, None, None, 2**31 - 1)
+RAW_CODEC = _engine.Codec(bytes, None, None, 2**31 - 1, 2**31 - 1)
 READ_BUFFER = _engine.ReadBuffer(256 * 1024)
 
 
@@ -71,6 +71,7 @@ class Engine:
             max_header_list_bytes=limits.max_metadata_bytes,
             max_receive_message_bytes=limits.max_receive_message_bytes,
             send_buffer_bytes=limits.send_buffer_bytes,
+            coding=None,
         )
         self.connection.attach(self._callbacks.append, self._write, self)
         _attached.append(self)

@@ -45,6 +45,7 @@ def test_a_call_with_one_message_is_a_head_and_a_message_that_ends_the_stream() 
             "te: trailers",
             "grpc-timeout: 1500000u",
             "content-type: application/grpc",
+            "grpc-accept-encoding: identity,deflate,gzip",
             f"user-agent: grpc-python-penstock/{penstock.__version__}",
             "k: v",
             "k: w",

@@ -166,7 +166,7 @@ def test_a_lost_connection_is_to_a_handler_what_a_client_that_left_is() -> None:
                 "Headers 1 END_STREAM",
                 ":status: 400",
                 "content-type: application/grpc",
-                "grpc-accept-encoding: identity",
+                "grpc-accept-encoding: identity,deflate,gzip",
                 "grpc-status: 13",
                 'grpc-message: malformed grpc-timeout "soon"',
             ),
@@ -182,14 +182,14 @@ def test_what_is_no_call_is_answered_and_never_told(headers: list[tuple[str, str
 
 def test_an_encoding_nobody_offered_is_unimplemented_and_the_answer_says_what_is_taken() -> None:
     engine = server()
-    assert engine.hears(engine.peer.headers(1, with_headers(("grpc-encoding", "gzip")), end=True)) == [
+    assert engine.hears(engine.peer.headers(1, with_headers(("grpc-encoding", "br")), end=True)) == [
         head(
             "Headers 1 END_STREAM",
             ":status: 200",
             "content-type: application/grpc",
-            "grpc-accept-encoding: identity",
+            "grpc-accept-encoding: identity,deflate,gzip",
             "grpc-status: 12",
-            'grpc-message: grpc-encoding "gzip" is not supported',
+            'grpc-message: grpc-encoding "br" is not supported',
         )
     ]
     assert engine.told == ["settings"]

@@ -7,6 +7,7 @@ use crate::outbox::Payload;
 use crate::request::{Call, CallError, response_head};
 use crate::role::Role;
 use crate::stream::{End, Stream};
+use crate::wire::coding::Coding;
 use crate::wire::metadata::{self, MetadataError, Pairs, list_size};
 use crate::wire::status::{self, Code};
 use h2::Reason;
@@ -76,6 +77,7 @@ impl<B: Body> Connection<B> {
         let mut stream = Stream::new(id, &self.ready, &self.settings);
         stream.response = Some(response);
         stream.send = Some(send);
+        stream.coding = call.coding;
         self.streams.insert(id, stream);
         self.ready.wake_connection();
         // The first poll registers its waker.
@@ -89,10 +91,22 @@ impl<B: Body> Connection<B> {
     /// [`MetadataError`]; nothing was sent.
     pub fn respond(&mut self, id: u32, metadata: &Pairs) -> Result<bool, MetadataError> {
         if !metadata.is_empty() {
-            let head = response_head(metadata)?;
+            let head = response_head(metadata, self.streams.get(&id).and_then(|stream| stream.coding))?;
             self.check_headers(list_size(head.headers()) + HTTP_STATUS_SIZE)?;
         }
         self.streams.get_mut(&id).map_or(Ok(false), |stream| stream.respond(metadata))
+    }
+
+    /// How messages to the peer are compressed.
+    #[must_use]
+    pub fn coding(&self, id: u32) -> Option<Coding> {
+        self.streams.get(&id).and_then(|stream| stream.coding)
+    }
+
+    /// Server: compresses the messages of a call with `coding`, if the client offered that, else not at all. False: the
+    /// response head is out, or the call is over; nothing changed.
+    pub fn compress_with(&mut self, id: u32, coding: Option<Coding>) -> bool {
+        self.streams.get_mut(&id).is_some_and(|stream| stream.compress_with(coding))
     }
 
     /// Queues one message, if less than the limit is queued.

@@ -4,22 +4,19 @@
 //! streams whose wakers fired, until nothing is ready. What came of it waits in `events`. [`Connection::flush`] first
 //! lets the schedule hand DATA to h2, then runs a turn, then the output can be taken. Nothing here waits or calls back.
 
-use crate::event::{Closed, Event, Origin, Outcome};
+use crate::event::{Closed, Event, Outcome};
 use crate::inbox::Body;
 use crate::opening::{Foreign, Opening};
 use crate::pipe::Io;
 use crate::ready::Ready;
-use crate::request;
 use crate::response;
-use crate::role::{Accepted, Role};
+use crate::role::Role;
 use crate::schedule::{Schedule, Streams};
 use crate::settings::{Settings, Side};
 use crate::stream::Stream;
 use crate::wire::metadata::MetadataError;
-use crate::wire::status::Code;
 use bytes::Bytes;
 use h2::Reason;
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -27,6 +24,8 @@ use std::task::{Context, Waker};
 /// Counts since the beginning of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counters {
+    /// Bytes the peer sent.
+    pub bytes: u64,
     /// Frames the peer sent.
     pub frames: u64,
     /// PINGs the peer sent.
@@ -46,15 +45,17 @@ pub struct Connection<B> {
     waker: Waker,
     io: Io,
     opening: Opening,
+    /// Bytes the peer sent.
+    fed: u64,
     /// The peer takes no new calls.
     going_away: bool,
     /// A call ended because the connection did.
-    lost: bool,
-    phase: Phase,
+    pub(crate) lost: bool,
+    pub(crate) phase: Phase,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Phase {
     Open,
     /// h2 is done with the connection, or was told to be.
     Ending,
@@ -85,6 +86,7 @@ impl<B: Body> Connection<B> {
             waker,
             io,
             opening,
+            fed: 0,
             going_away: false,
             lost: false,
             phase: Phase::Open,
@@ -100,6 +102,7 @@ impl<B: Body> Connection<B> {
             // To h2 an empty read would be the end of the socket.
             return self.unread();
         }
+        self.fed += bytes.len() as u64;
         if let Err(foreign) = self.opening.check(&bytes) {
             self.refuse(foreign);
             return 0;
@@ -234,7 +237,7 @@ impl<B: Body> Connection<B> {
     pub fn counters(&self) -> Counters {
         let pipe = self.io.lock();
         let seen = &pipe.sniffer.seen;
-        Counters { frames: seen.frames, pings: seen.pings, resets: seen.resets }
+        Counters { bytes: self.fed, frames: seen.frames, pings: seen.pings, resets: seen.resets }
     }
 
     /// Streams h2 itself still holds: 0 when no call is open, or something leaks.
@@ -304,74 +307,6 @@ impl<B: Body> Connection<B> {
         }
         self.going_away |= go_away.is_some();
         self.events.extend(go_away.map(Event::GoAway));
-    }
-
-    fn accept(&mut self, (request, mut respond): Accepted) {
-        let (parts, receive) = request.into_parts();
-        let id = u32::from(receive.stream_id());
-        match request::read(&parts) {
-            Err(refusal) => {
-                // It fails only if the peer has reset the stream, which then wants no answer.
-                let _reset = respond.send_response(refusal.response(), true);
-            }
-            Ok(head) => {
-                let mut stream = Stream::new(id, &self.ready, &self.settings);
-                stream.respond = Some(respond);
-                stream.receive = Some(receive);
-                self.streams.insert(id, stream);
-                self.events.push(Event::Opened(id, head));
-                self.service(id);
-            }
-        }
-    }
-
-    pub(crate) fn service(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        // It may have left h2's queue of streams to open.
-        self.schedule.window_grew(id, stream);
-        let mut responded = None;
-        let polled = stream.poll(self.phase == Phase::Ending, &mut responded);
-        self.events.extend(responded.map(|pairs| Event::Responded(id, pairs)));
-        match polled {
-            ControlFlow::Break(outcome) => self.end_with(id, outcome),
-            ControlFlow::Continue(()) => {
-                if stream.receiver_waits && stream.is_readable() {
-                    stream.receiver_waits = false;
-                    self.events.push(Event::Readable(id));
-                }
-            }
-        }
-    }
-
-    /// A call is over because of what the peer or the connection did, or because we refuse what it sent.
-    fn end_with(&mut self, id: u32, outcome: Outcome) {
-        if outcome.origin == Origin::Local {
-            self.refuse_stream(id, &outcome);
-        }
-        self.end(id, outcome);
-    }
-
-    pub(crate) fn tell_sender(&mut self, id: u32) {
-        let limit = self.settings.send_buffer_bytes;
-        if let Some(stream) = self.streams.get_mut(&id)
-            && stream.sender_waits
-            && stream.outbox.len() <= limit / 2
-        {
-            stream.sender_waits = false;
-            self.events.push(Event::Writable(id));
-        }
-    }
-
-    fn end(&mut self, id: u32, mut outcome: Outcome) {
-        // Dropping its halves cancels towards the peer what is still open.
-        let Some(mut stream) = self.streams.remove(&id) else { return };
-        self.lost |= outcome.origin == Origin::Transport && !outcome.unprocessed;
-        if self.settings.side == Side::Server && outcome.origin == Origin::Transport {
-            // For a handler a lost connection is the same as a client that left.
-            outcome.code = Code::Cancelled as u8;
-        }
-        let untaken = std::iter::from_fn(|| stream.inbox.take()).collect();
-        self.events.push(Event::Ended(id, outcome, untaken));
     }
 
     fn refuse(&mut self, foreign: Foreign) {

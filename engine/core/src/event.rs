@@ -2,6 +2,7 @@
 
 use crate::inbox::Item;
 use crate::sniffer::GoAway;
+use crate::wire::coding::{Coding, Codings};
 use crate::wire::metadata::Pairs;
 use crate::wire::status::Code;
 use std::time::Duration;
@@ -53,6 +54,10 @@ pub struct CallHead {
     pub metadata: Pairs,
     /// `grpc-timeout`.
     pub timeout: Option<Duration>,
+    /// How the client compresses.
+    pub coding: Option<Coding>,
+    /// What the client can expand.
+    pub accepts: Codings,
 }
 
 /// A status to end a call with, on a server.

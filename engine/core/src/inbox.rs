@@ -2,8 +2,10 @@
 //!
 //! How this works: small messages stay as they came, framed and packed one behind the other, and are cut out only when
 //! the application takes them; so a thousand tiny messages cost their bytes, not a thousand objects. A large message
-//! gets one buffer of its announced length (after the limit was checked) and is filled as it arrives: one copy.
+//! gets one buffer of its announced length (after the limit was checked) and is filled as it arrives: one copy. So does
+//! every compressed one; it is expanded only when the application takes it, so that a stream never holds more than came.
 
+use crate::wire::coding::Coding;
 use crate::wire::prefix::{self, PREFIX_BYTES, Prefix, PrefixError};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -36,14 +38,16 @@ impl Body for Vec<u8> {
 /// Complete messages, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<B> {
-    /// One or more whole messages, each with its prefix.
+    /// One or more whole messages, each with its prefix, none compressed.
     Packed(Bytes),
     /// One message, without its prefix.
     Large {
         /// The payload.
         body: B,
-        /// Its length in bytes.
+        /// Its length in bytes, as it came.
         length: usize,
+        /// How it is to be expanded.
+        coding: Option<Coding>,
     },
 }
 
@@ -75,6 +79,8 @@ struct Filling<B> {
 #[derive(Debug)]
 pub(crate) struct Inbox<B> {
     limit: usize,
+    /// How messages with the compressed flag are to be expanded.
+    coding: Option<Coding>,
     items: VecDeque<Item<B>>,
     /// Framed messages; the first `complete` bytes are whole ones, what follows is the start of the next.
     packed: BytesMut,
@@ -84,7 +90,12 @@ pub(crate) struct Inbox<B> {
 
 impl<B: Body> Inbox<B> {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, items: VecDeque::new(), packed: BytesMut::new(), complete: 0, filling: None }
+        Self { limit, coding: None, items: VecDeque::new(), packed: BytesMut::new(), complete: 0, filling: None }
+    }
+
+    /// The peer said how it compresses.
+    pub(crate) fn expect(&mut self, coding: Option<Coding>) {
+        self.coding = coding;
     }
 
     /// A whole message is waiting.
@@ -158,7 +169,7 @@ impl<B: Body> Inbox<B> {
                     return Err(error);
                 }
             };
-            if prefix.length >= LARGE_BYTES {
+            if is_large(prefix) {
                 large = Some(prefix);
                 break;
             }
@@ -202,7 +213,7 @@ impl<B: Body> Inbox<B> {
     fn check_prefix(&mut self) -> Result<(), InboxError> {
         let Some(head) = self.packed[self.complete..].first_chunk::<PREFIX_BYTES>() else { return Ok(()) };
         let prefix = self.read_prefix(*head)?;
-        if prefix.length >= LARGE_BYTES {
+        if is_large(prefix) {
             self.packed.truncate(self.complete);
             return self.start_filling(prefix);
         }
@@ -214,7 +225,7 @@ impl<B: Body> Inbox<B> {
 
     fn read_prefix(&self, head: [u8; PREFIX_BYTES]) -> Result<Prefix, InboxError> {
         let prefix = prefix::read(head, self.limit)?;
-        if prefix.compressed { Err(InboxError::Compressed) } else { Ok(prefix) }
+        if prefix.compressed && self.coding.is_none() { Err(InboxError::Compressed) } else { Ok(prefix) }
     }
 
     fn start_filling(&mut self, prefix: Prefix) -> Result<(), InboxError> {
@@ -223,6 +234,8 @@ impl<B: Body> Inbox<B> {
             self.items.push_back(packed);
         }
         self.filling = Some(Filling { body, filled: 0, prefix });
+        // One without content is whole already, and no byte of it will come.
+        self.fill(&[]);
         Ok(())
     }
 
@@ -234,10 +247,16 @@ impl<B: Body> Inbox<B> {
         if filling.filled == filling.prefix.length
             && let Some(Filling { body, prefix, .. }) = self.filling.take()
         {
-            self.items.push_back(Item::Large { body, length: prefix.length });
+            let coding = self.coding.filter(|_| prefix.compressed);
+            self.items.push_back(Item::Large { body, length: prefix.length, coding });
         }
         used
     }
+}
+
+/// It gets a buffer of its own.
+fn is_large(prefix: Prefix) -> bool {
+    prefix.length >= LARGE_BYTES || prefix.compressed
 }
 
 #[cfg(test)]
@@ -247,7 +266,7 @@ mod tests {
     fn framed(sizes: &[usize]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (i, &size) in sizes.iter().enumerate() {
-            bytes.extend(prefix::write(u32::try_from(size).unwrap()));
+            bytes.extend(prefix::write(false, u32::try_from(size).unwrap()));
             bytes.extend(std::iter::repeat_n(u8::try_from(i % 256).unwrap(), size));
         }
         bytes
@@ -301,7 +320,7 @@ mod tests {
     fn a_message_above_the_limit_fails_at_its_prefix_and_leaves_those_before() {
         for piece in [1, 3, 1000] {
             let mut inbox = Inbox::<Vec<u8>>::new(100);
-            let bytes = [framed(&[7, 100]), prefix::write(101).to_vec()].concat();
+            let bytes = [framed(&[7, 100]), prefix::write(false, 101).to_vec()].concat();
             let result = bytes.chunks(piece).try_for_each(|part| inbox.read(part));
             let expected = PrefixError::TooLong { length: 101, limit: 100 };
             assert_eq!(result, Err(InboxError::Prefix(expected)));
@@ -317,6 +336,29 @@ mod tests {
             let result = bytes.chunks(piece).try_for_each(|part| inbox.read(part));
             assert_eq!(result, Err(InboxError::Compressed));
             assert_eq!(drain(&mut inbox).len(), 1);
+        }
+    }
+
+    #[test]
+    fn compressed_messages_keep_their_coding_and_their_place() {
+        let whole = |compressed: bool, payload: &[u8]| {
+            let prefix = prefix::write(compressed, u32::try_from(payload.len()).unwrap());
+            [&prefix[..], payload].concat()
+        };
+        let bytes = [whole(false, b"a"), whole(true, b"bc"), whole(true, b""), whole(false, b"d")].concat();
+        for piece in 1..bytes.len() {
+            let mut inbox = Inbox::<Vec<u8>>::new(100);
+            inbox.expect(Some(Coding::Gzip));
+            bytes.chunks(piece).for_each(|part| inbox.read(part).unwrap());
+            let coding = Some(Coding::Gzip);
+            let expected = [
+                Item::Packed(Bytes::from(whole(false, b"a"))),
+                Item::Large { body: b"bc".to_vec(), length: 2, coding },
+                Item::Large { body: vec![], length: 0, coding },
+                Item::Packed(Bytes::from(whole(false, b"d"))),
+            ];
+            assert_eq!(std::iter::from_fn(|| inbox.take()).collect::<Vec<_>>(), expected, "pieces of {piece}");
+            inbox.end().unwrap();
         }
     }
 

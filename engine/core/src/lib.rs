@@ -21,6 +21,7 @@ mod response;
 mod role;
 mod schedule;
 mod sending;
+mod service;
 mod settings;
 mod sniffer;
 mod stream;

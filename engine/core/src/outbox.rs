@@ -14,6 +14,8 @@ pub enum Payload<'a> {
     Borrowed(&'a [u8]),
     /// Kept by reference.
     Shared(Bytes),
+    /// Compressed before, in the coding of the stream's head.
+    Compressed(Bytes),
 }
 
 impl Payload<'_> {
@@ -26,7 +28,7 @@ impl Payload<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Borrowed(bytes) => bytes.len(),
-            Self::Shared(bytes) => bytes.len(),
+            Self::Shared(bytes) | Self::Compressed(bytes) => bytes.len(),
         }
     }
 }
@@ -67,10 +69,11 @@ impl Outbox {
         self.pushed += framed as u64;
         self.length += framed;
         let small = self.last_small();
-        small.extend_from_slice(&prefix::write(length));
+        small.extend_from_slice(&prefix::write(matches!(payload, Payload::Compressed(_)), length));
         match payload {
             Payload::Borrowed(bytes) => small.extend_from_slice(bytes),
-            Payload::Shared(bytes) => self.pieces.push_back(Piece::Large(bytes.clone())),
+            Payload::Compressed(bytes) if !Payload::is_large(bytes.len()) => small.extend_from_slice(bytes),
+            Payload::Shared(bytes) | Payload::Compressed(bytes) => self.pieces.push_back(Piece::Large(bytes.clone())),
         }
     }
 
@@ -157,10 +160,13 @@ mod tests {
             outbox.push(&Payload::Borrowed(b"ab"));
             outbox.push(&shared(b'x', 20_000));
             outbox.push(&Payload::Borrowed(b""));
-            assert_eq!(outbox.len(), 7 + 20_005 + 5);
+            outbox.push(&Payload::Compressed(Bytes::from_static(b"c")));
+            outbox.push(&Payload::Compressed(Bytes::from(vec![b'y'; 20_000])));
+            assert_eq!(outbox.len(), 7 + 20_005 + 5 + 6 + 20_005);
             let mut expected = b"\0\0\0\0\x02ab\0\0\0\x4e\x20".to_vec();
             expected.extend(vec![b'x'; 20_000]);
-            expected.extend([0; 5]);
+            expected.extend(b"\0\0\0\0\0\x01\0\0\0\x01c\x01\0\0\x4e\x20");
+            expected.extend(vec![b'y'; 20_000]);
             assert_eq!(all(&mut outbox, max), expected);
             assert!(outbox.is_empty());
         }

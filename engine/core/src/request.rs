@@ -1,6 +1,7 @@
 //! Request heads: written by a client, judged by a server.
 
 use crate::event::CallHead;
+use crate::wire::coding::{self, ACCEPT_ENCODING, ACCEPTED, Coding, Codings};
 use crate::wire::metadata::{self, MetadataError, Pairs};
 use crate::wire::status::{self, Code};
 use crate::wire::timeout;
@@ -12,9 +13,6 @@ use std::time::Duration;
 use thiserror::Error;
 
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
-const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("grpc-python-penstock/", env!("CARGO_PKG_VERSION")));
 
@@ -29,6 +27,8 @@ pub struct Call<'a> {
     pub secure: bool,
     /// Time left, sent as `grpc-timeout`.
     pub timeout: Option<Duration>,
+    /// How its messages are compressed.
+    pub coding: Option<Coding>,
     /// Custom metadata.
     pub metadata: &'a Pairs,
 }
@@ -54,13 +54,15 @@ impl Call<'_> {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri()?;
         let headers = request.headers_mut();
-        headers.reserve(4 + self.metadata.len());
+        headers.reserve(6 + self.metadata.len());
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         if let Some(left) = self.timeout {
             let value = HeaderValue::from_str(&timeout::write(left)).expect("digits and a letter");
             headers.insert(TIMEOUT, value);
         }
         headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
+        coding::write(self.coding, headers);
+        headers.insert(ACCEPT_ENCODING, ACCEPTED);
         headers.insert(header::USER_AGENT, USER_AGENT);
         metadata::write(self.metadata, headers)?;
         Ok(request)
@@ -103,7 +105,7 @@ impl Refusal {
         *response.status_mut() = self.http;
         if let Some((code, message)) = &self.status {
             response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
-            response.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
+            response.headers_mut().insert(ACCEPT_ENCODING, ACCEPTED);
             status::write(*code as u8, message, response.headers_mut());
         }
         response
@@ -122,10 +124,8 @@ pub(crate) fn read(parts: &Parts) -> Result<CallHead, Refusal> {
     if !is_grpc(&parts.headers) {
         return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    if let Some(coding) = parts.headers.get(ENCODING).filter(|coding| *coding != IDENTITY) {
-        let message = format!("grpc-encoding {coding:?} is not supported");
-        return Err(Refusal { http: StatusCode::OK, status: Some((Code::Unimplemented, message)) });
-    }
+    let coding = coding::read(&parts.headers)
+        .map_err(|error| Refusal { http: StatusCode::OK, status: Some((Code::Unimplemented, error.to_string())) })?;
     let malformed =
         |message: String| Refusal { http: StatusCode::BAD_REQUEST, status: Some((Code::Internal, message)) };
     let timeout = match parts.headers.get(TIMEOUT) {
@@ -140,6 +140,8 @@ pub(crate) fn read(parts: &Parts) -> Result<CallHead, Refusal> {
         authority: parts.uri.authority().map_or_else(String::new, ToString::to_string),
         metadata,
         timeout,
+        coding,
+        accepts: Codings::read(&parts.headers),
     })
 }
 
@@ -150,9 +152,10 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// The response head every call begins with.
-pub(crate) fn response_head(pairs: &Pairs) -> Result<Response<()>, MetadataError> {
+pub(crate) fn response_head(pairs: &Pairs, coding: Option<Coding>) -> Result<Response<()>, MetadataError> {
     let mut response = Response::new(());
     response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+    coding::write(coding, response.headers_mut());
     metadata::write(pairs, response.headers_mut())?;
     Ok(response)
 }
@@ -160,6 +163,7 @@ pub(crate) fn response_head(pairs: &Pairs) -> Result<Response<()>, MetadataError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::coding::ENCODING;
     use crate::wire::metadata::Value;
 
     fn request(change: impl FnOnce(&mut Request<()>)) -> Result<CallHead, Refusal> {
@@ -169,6 +173,7 @@ mod tests {
             authority: "host:1",
             secure: false,
             timeout: Some(Duration::from_millis(5)),
+            coding: Some(Coding::Gzip),
             metadata: &metadata,
         };
         let mut request = call.request().unwrap();
@@ -181,6 +186,8 @@ mod tests {
         let head = request(|_| ()).unwrap();
         assert_eq!((head.path.as_str(), head.authority.as_str()), ("/a.B/C", "host:1"));
         assert_eq!(head.timeout, Some(Duration::from_millis(5)));
+        assert_eq!(head.coding, Some(Coding::Gzip));
+        assert!(head.accepts.contains(Coding::Gzip) && head.accepts.contains(Coding::Deflate));
         assert_eq!(head.metadata, vec![("k".to_owned(), Value::Text("v".to_owned()))]);
     }
 
@@ -201,12 +208,13 @@ mod tests {
 
     #[test]
     fn a_coding_nobody_offered_is_unimplemented_and_says_what_is_taken() {
-        let gzip = HeaderValue::from_static("gzip");
-        let refusal = request(|r| drop(r.headers_mut().insert(ENCODING, gzip))).unwrap_err();
+        let with =
+            |name| move |r: &mut Request<()>| drop(r.headers_mut().insert(ENCODING, HeaderValue::from_static(name)));
+        let refusal = request(with("br")).unwrap_err();
         let response = refusal.response();
-        assert_eq!(response.headers()[ACCEPT_ENCODING], IDENTITY);
+        assert_eq!(response.headers()[ACCEPT_ENCODING], "identity,deflate,gzip");
         assert_eq!(status::read(response.headers()).unwrap().0, Code::Unimplemented as u8);
-        request(|r| drop(r.headers_mut().insert(ENCODING, IDENTITY))).unwrap();
+        assert_eq!(request(with("identity")).unwrap().coding, None);
     }
 
     #[test]

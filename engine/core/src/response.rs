@@ -2,6 +2,7 @@
 
 use crate::event::{Origin, Outcome};
 use crate::request::is_grpc;
+use crate::wire::coding::{self, Coding};
 use crate::wire::metadata::{self, Pairs};
 use crate::wire::status::{self, Code};
 use h2::Reason;
@@ -12,7 +13,7 @@ use http::response::Parts;
 ///
 /// # Errors
 /// The outcome, when the head decides it: Trailers-Only, or not a gRPC response.
-pub(crate) fn head(parts: &Parts, last: bool) -> Result<Pairs, Outcome> {
+pub(crate) fn head(parts: &Parts, last: bool) -> Result<(Pairs, Option<Coding>), Outcome> {
     let http = parts.status.as_u16();
     if last && parts.headers.contains_key(status::STATUS) {
         return Err(trailers(Some(&parts.headers)));
@@ -29,7 +30,10 @@ pub(crate) fn head(parts: &Parts, last: bool) -> Result<Pairs, Outcome> {
     if last {
         return Err(trailers(None));
     }
-    metadata::read(&parts.headers).map_err(|error| Outcome::new(Code::Internal, error.to_string(), Origin::Remote))
+    let broken = |text: String| Outcome::new(Code::Internal, text, Origin::Remote);
+    let coding = coding::read(&parts.headers).map_err(|error| broken(error.to_string()))?;
+    let pairs = metadata::read(&parts.headers).map_err(|error| broken(error.to_string()))?;
+    Ok((pairs, coding))
 }
 
 /// Judges trailers, or their absence.
@@ -88,7 +92,11 @@ mod tests {
     use super::*;
     use http::{HeaderValue, Response};
 
-    fn judged(http: u16, headers: &[(&'static str, &'static str)], last: bool) -> Result<Pairs, Outcome> {
+    fn judged(
+        http: u16,
+        headers: &[(&'static str, &'static str)],
+        last: bool,
+    ) -> Result<(Pairs, Option<Coding>), Outcome> {
         let mut response = Response::builder().status(http);
         for &(name, value) in headers {
             response = response.header(name, HeaderValue::from_static(value));
@@ -100,8 +108,16 @@ mod tests {
 
     #[test]
     fn a_good_head_gives_its_metadata() {
-        let pairs = judged(200, &[GRPC, ("k", "v"), ("grpc-encoding", "identity")], false).unwrap();
-        assert_eq!(pairs.len(), 1);
+        for (name, coding) in [("identity", None), ("gzip", Some(Coding::Gzip))] {
+            let (pairs, found) = judged(200, &[GRPC, ("k", "v"), ("grpc-encoding", name)], false).unwrap();
+            assert_eq!((pairs.len(), found), (1, coding));
+        }
+    }
+
+    #[test]
+    fn a_coding_nobody_offered_is_an_internal_error() {
+        let outcome = judged(200, &[GRPC, ("grpc-encoding", "br")], false).unwrap_err();
+        assert_eq!(outcome.code, Code::Internal as u8);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::inbox::Body;
 use crate::request::response_head;
 use crate::stream::{End, Sending, Stream};
+use crate::wire::coding::Coding;
 use crate::wire::metadata::{MetadataError, Pairs};
 use bytes::Bytes;
 use h2::Reason;
@@ -15,7 +16,7 @@ impl<B: Body> Stream<B> {
         if self.respond.is_none() {
             return Ok(false);
         }
-        let head = response_head(metadata)?;
+        let head = response_head(metadata, self.coding)?;
         if let Some(mut respond) = self.respond.take() {
             // An error means that the stream was reset: its waker tells.
             self.send = respond.send_response(head, false).ok();
@@ -25,6 +26,15 @@ impl<B: Body> Stream<B> {
             }
         }
         Ok(true)
+    }
+
+    /// Server: how messages are compressed, within what the client offered. False: the response head is out.
+    pub(crate) fn compress_with(&mut self, coding: Option<Coding>) -> bool {
+        if self.respond.is_none() {
+            return false;
+        }
+        self.coding = coding.filter(|&coding| self.accepts.contains(coding));
+        true
     }
 
     /// Hands h2 at most `max` bytes; returns how many.
@@ -107,7 +117,7 @@ impl<B: Body> Stream<B> {
     fn send_trailers(&mut self, trailers: HeaderMap) {
         if let Some(mut respond) = self.respond.take() {
             // Nothing was sent: Trailers-Only, one HEADERS frame with END_STREAM.
-            let mut head = response_head(&Pairs::new()).expect("no metadata, no error");
+            let mut head = response_head(&Pairs::new(), None).expect("no metadata, no error");
             head.headers_mut().extend(trailers);
             let _reset = respond.send_response(head, true);
         } else if let Some(mut send) = self.send.take() {

@@ -1,5 +1,6 @@
 //! What a connection is told at its start, and how h2 is set up from it.
 
+use crate::wire::coding::Coding;
 use h2::{client, server};
 
 /// Which end of the connection this is.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub max_receive_message_bytes: usize,
     /// Bytes a stream may have queued before a sender waits.
     pub send_buffer_bytes: usize,
+    /// How a server compresses for clients that offer this coding.
+    pub coding: Option<Coding>,
 }
 
 /// The connection window: as large as HTTP/2 allows, or one stopped reader would stop all streams.

@@ -7,6 +7,7 @@ use crate::ready::{Ready, StreamNote};
 use crate::response;
 use crate::schedule::QUANTUM_BYTES;
 use crate::settings::{Settings, Side};
+use crate::wire::coding::{Coding, Codings};
 use crate::wire::metadata::Pairs;
 use crate::wire::prefix::PrefixError;
 use crate::wire::status::Code;
@@ -57,6 +58,10 @@ pub(crate) struct Stream<B> {
     pub(crate) outbox: Outbox,
     pub(crate) sending: Sending,
     pub(crate) end: Option<End>,
+    /// How messages to the peer are compressed.
+    pub(crate) coding: Option<Coding>,
+    /// What the peer can expand.
+    pub(crate) accepts: Codings,
     /// Bytes ever handed to h2: a stream that had none goes first.
     pub(crate) handed: usize,
     /// What is left of its portion of the schedule.
@@ -90,6 +95,8 @@ impl<B: Body> Stream<B> {
             outbox: Outbox::default(),
             sending: Sending::Idle,
             end: None,
+            coding: None,
+            accepts: Codings::default(),
             handed: 0,
             portion: QUANTUM_BYTES,
             held: 0,
@@ -140,7 +147,10 @@ impl<B: Body> Stream<B> {
         };
         let last = self.receive.as_ref().is_some_and(RecvStream::is_end_stream);
         match response::head(&parts, last) {
-            Ok(pairs) => ControlFlow::Continue(Some(pairs)),
+            Ok((pairs, coding)) => {
+                self.inbox.expect(coding);
+                ControlFlow::Continue(Some(pairs))
+            }
             Err(outcome) => ControlFlow::Break(outcome),
         }
     }

@@ -136,6 +136,7 @@ fn the_head_of_a_call_arrives() {
         authority: "host.test:50051",
         secure: true,
         timeout: Some(Duration::from_millis(1500)),
+        coding: None,
         metadata: &metadata,
     };
     let mut pair = Pair::new(3);
@@ -197,7 +198,7 @@ fn a_response_that_comes_in_one_read_has_its_metadata() {
 fn bad_metadata_sends_nothing_and_the_call_goes_on() {
     let bad = vec![text("Upper", "x")];
     let mut pair = Pair::new(4);
-    let call = Call { path: "/a.B/C", authority: "test", secure: false, timeout: None, metadata: &bad };
+    let call = Call { path: "/a.B/C", authority: "test", secure: false, timeout: None, coding: None, metadata: &bad };
     assert!(matches!(pair.client.connection.open(&call), Err(CallError::Metadata(_))));
     let id = pair.client.ask("hello");
     pair.settle();

@@ -111,7 +111,7 @@ fn a_window_given_back_early_is_not_given_back_again() {
     assert!(!pair.server.connection.await_message(id));
     pair.settle();
     let Received::Item(item) = pair.server.connection.take(id) else { panic!("the large message came") };
-    assert_eq!(item, penstock_core::Item::Large { body: large.to_vec(), length: large.len() });
+    assert_eq!(item, penstock_core::Item::Large { body: large.to_vec(), length: large.len(), coding: None });
     pair.server.connection.took(id, PREFIX_BYTES + large.len());
     pair.settle();
     let held = pair.server.connection.held(id);

@@ -120,7 +120,7 @@ fn a_stream_that_ends_inside_a_message_is_no_success() {
 fn a_header_list_over_the_peers_limit_is_not_sent() {
     let mut pair = Pair::new(9).settled();
     let large = vec![("k".to_owned(), Value::Text("v".repeat(20_000)))];
-    let call = Call { path: "/a.B/C", authority: "test", secure: false, timeout: None, metadata: &large };
+    let call = Call { path: "/a.B/C", authority: "test", secure: false, timeout: None, coding: None, metadata: &large };
     let error = pair.client.connection.open(&call).unwrap_err();
     assert!(error.to_string().contains("exceed the peer's limit of 16384"), "{error}");
     // The other way.
@@ -194,7 +194,7 @@ fn what_is_no_grpc_call_is_answered_and_not_served() {
         changed(&[("content-type", "text/html")]),
         changed(&[("grpc-timeout", "soon")]),
         changed(&[("key-bin", "%%%")]),
-        changed(&[("grpc-encoding", "gzip")]),
+        changed(&[("grpc-encoding", "br")]),
     ];
     let mut server = Scripted::server(17);
     for (i, pairs) in (0u32..).zip(&bad) {

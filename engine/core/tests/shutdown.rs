@@ -23,7 +23,8 @@ fn assert_broken(end: &End, message: &str) {
 }
 
 fn assert_refuses_calls(client: &mut End) {
-    let call = Call { path: "/a.B/C", authority: "test", secure: false, timeout: None, metadata: &Pairs::new() };
+    let call =
+        Call { path: "/a.B/C", authority: "test", secure: false, timeout: None, coding: None, metadata: &Pairs::new() };
     assert!(matches!(client.connection.open(&call), Err(CallError::Connection(_))));
     assert_eq!(client.connection.max_calls(), 0);
 }

@@ -3,6 +3,7 @@
 use crate::buffers::MessageBody;
 use bytes::{Buf, Bytes};
 use penstock_core::Item;
+use penstock_core::wire::coding::Coding;
 use penstock_core::wire::prefix::PREFIX_BYTES;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -28,19 +29,19 @@ impl Batch {
     }
 
     /// Cuts the next message out. Makes a `bytes`, which no garbage collection follows: a lock may be held.
-    pub(crate) fn cut<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+    pub(crate) fn cut<'py>(&mut self, py: Python<'py>) -> Option<(Bound<'py, PyBytes>, Option<Coding>)> {
         if let Some(head) = self.packed.first_chunk::<PREFIX_BYTES>() {
             let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
             let end = PREFIX_BYTES + length;
             let message = PyBytes::new(py, &self.packed[PREFIX_BYTES..end]);
             self.packed.advance(end);
             self.unreported += end;
-            return Some(message);
+            return Some((message, None));
         }
         match self.rest.pop_front() {
-            Some(Item::Large { body, length, .. }) => {
+            Some(Item::Large { body, length, coding }) => {
                 self.unreported += PREFIX_BYTES + length;
-                Some(body.into_bytes(py))
+                Some((body.into_bytes(py), coding))
             }
             Some(Item::Packed(bytes)) => {
                 self.packed = bytes;

@@ -1,8 +1,11 @@
 //! How the messages of one method become bytes and back, on one side.
 
+use crate::compressed::Compressed;
 use crate::encoded::Encoded;
 use bytes::Bytes;
 use penstock_core::Payload as CorePayload;
+use penstock_core::wire::coding::{Coding, ExpandError};
+use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -18,13 +21,21 @@ pub(crate) struct Codec {
     /// `bytes -> message`, or `None` for raw bytes.
     decode: Option<Py<PyAny>>,
     max_send_bytes: usize,
+    /// What a compressed message may be once it is expanded.
+    max_receive_bytes: usize,
 }
 
 #[pymethods]
 impl Codec {
     #[new]
-    fn new(send_type: Py<PyType>, encode: Option<Py<PyAny>>, decode: Option<Py<PyAny>>, max_send_bytes: usize) -> Self {
-        Self { send_type, encode, decode, max_send_bytes }
+    fn new(
+        send_type: Py<PyType>,
+        encode: Option<Py<PyAny>>,
+        decode: Option<Py<PyAny>>,
+        max_send_bytes: usize,
+        max_receive_bytes: usize,
+    ) -> Self {
+        Self { send_type, encode, decode, max_send_bytes, max_receive_bytes }
     }
 }
 
@@ -32,6 +43,7 @@ impl Codec {
 pub(crate) enum Payload<'py> {
     Bytes(Bound<'py, PyBytes>),
     Encoded(Bound<'py, Encoded>),
+    Compressed(Bound<'py, Compressed>),
 }
 
 impl Payload<'_> {
@@ -39,6 +51,7 @@ impl Payload<'_> {
         match self {
             Self::Bytes(bytes) => bytes.as_bytes().len(),
             Self::Encoded(encoded) => encoded.get().len(),
+            Self::Compressed(compressed) => compressed.get().payload().len(),
         }
     }
 }
@@ -49,14 +62,28 @@ impl<'py> Payload<'py> {
         match self {
             Self::Bytes(bytes) => bytes.into_any(),
             Self::Encoded(encoded) => encoded.into_any(),
+            Self::Compressed(compressed) => compressed.into_any(),
         }
     }
 
     pub(crate) fn from_object(object: &Bound<'py, PyAny>) -> PyResult<Self> {
-        match object.cast::<PyBytes>() {
-            Ok(bytes) => Ok(Self::Bytes(bytes.clone())),
+        if let Ok(bytes) = object.cast::<PyBytes>() {
+            return Ok(Self::Bytes(bytes.clone()));
+        }
+        match object.cast::<Compressed>() {
+            Ok(compressed) => Ok(Self::Compressed(compressed.clone())),
             Err(_) => Ok(Self::Encoded(object.cast::<Encoded>()?.clone())),
         }
+    }
+
+    /// The same, compressed. What is encoded once is compressed once.
+    pub(crate) fn compressed(self, coding: Coding) -> PyResult<Self> {
+        let (py, payload) = match &self {
+            Self::Bytes(bytes) => (bytes.py(), Bytes::from(coding.compress(bytes.as_bytes()))),
+            Self::Encoded(encoded) => (encoded.py(), encoded.get().compressed(coding).clone()),
+            Self::Compressed(_) => return Ok(self),
+        };
+        Bound::new(py, Compressed::new(payload)).map(Self::Compressed)
     }
 
     pub(crate) fn for_core<T>(&self, push: impl Fn(&CorePayload<'_>) -> T) -> T {
@@ -69,6 +96,7 @@ impl<'py> Payload<'py> {
                 push(&CorePayload::Shared(encoded.get().payload().clone()))
             }
             Self::Encoded(encoded) => push(&CorePayload::Borrowed(encoded.get().payload())),
+            Self::Compressed(compressed) => push(&CorePayload::Compressed(compressed.get().payload().clone())),
         }
     }
 }
@@ -97,6 +125,16 @@ impl Codec {
         match &self.decode {
             None => Ok(bytes.into_any()),
             Some(decode) => call_with_one(decode.bind(bytes.py()), bytes.as_any()),
+        }
+    }
+
+    /// Undoes the compression of a received message.
+    pub(crate) fn expand<'py>(&self, bytes: &Bound<'py, PyBytes>, coding: Coding) -> PyResult<Bound<'py, PyBytes>> {
+        let py = bytes.py();
+        match coding.expand(bytes.as_bytes(), self.max_receive_bytes) {
+            Ok(expanded) => Ok(PyBytes::new(py, &expanded)),
+            Err(error @ ExpandError::TooLong(_)) => Err(too_large(py, &error.to_string())),
+            Err(error @ ExpandError::Corrupt(_)) => Err(PyValueError::new_err(error.to_string())),
         }
     }
 

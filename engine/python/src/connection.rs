@@ -5,6 +5,7 @@ use crate::codec::usage_error;
 use crate::metadata;
 use crate::shared::{Hooks, Shared};
 use crate::stream::StreamBase;
+use penstock_core::wire::coding::Coding;
 use penstock_core::{Call, CallError, Connection as Core, Settings, Side};
 use pyo3::exceptions::PyConnectionError;
 use pyo3::prelude::*;
@@ -49,7 +50,7 @@ pub(crate) struct Connection {
 impl Connection {
     #[new]
     #[pyo3(signature = (*, client, read_buffer, stream_window_bytes, max_frame_bytes, max_concurrent_streams,
-                        max_header_list_bytes, max_receive_message_bytes, send_buffer_bytes))]
+                        max_header_list_bytes, max_receive_message_bytes, send_buffer_bytes, coding))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one call in Python, one struct in Rust")]
     fn new(
         client: bool,
@@ -60,6 +61,7 @@ impl Connection {
         max_header_list_bytes: u32,
         max_receive_message_bytes: usize,
         send_buffer_bytes: usize,
+        coding: Option<&str>,
     ) -> PyResult<Self> {
         let settings = Settings {
             side: if client { Side::Client } else { Side::Server },
@@ -69,6 +71,7 @@ impl Connection {
             max_header_list_bytes,
             max_receive_message_bytes,
             send_buffer_bytes,
+            coding: coding.and_then(|name| Coding::named(name.as_bytes())),
         };
         let read_view = PyMemoryView::from(read_buffer.as_any())?.unbind();
         let shared = Arc::new(Shared::new(Core::new(settings)));
@@ -145,7 +148,8 @@ impl Connection {
         let py = stream.py();
         let metadata = &metadata::from_python(metadata)?;
         let timeout = timeout.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
-        let call = Call { path, authority, secure, timeout, metadata };
+        let coding = Coding::numbered(stream.get().coding.load(Relaxed));
+        let call = Call { path, authority, secure, timeout, coding, metadata };
         let id = self.shared.with(|core| core.open(&call)).map_err(|error| match &error {
             CallError::Connection(text) => PyConnectionError::new_err(text.clone()),
             CallError::Metadata(error) => metadata::to_error(py, error),
@@ -162,6 +166,7 @@ impl Connection {
     /// Server: gives the call `id` its stream.
     fn adopt(&self, stream: &Bound<'_, StreamBase>, id: u32) {
         stream.get().link(self.shared.clone(), id);
+        stream.get().compress_with(self.shared.with(|core| core.coding(id)));
         self.shared.add_stream(id, stream.clone().unbind());
     }
 
@@ -190,6 +195,11 @@ impl Connection {
     #[getter]
     fn unread(&self) -> usize {
         self.shared.with(|core| core.unread())
+    }
+
+    #[getter]
+    fn bytes_received(&self) -> u64 {
+        self.shared.with(|core| core.counters().bytes)
     }
 
     #[getter]

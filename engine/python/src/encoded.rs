@@ -4,14 +4,18 @@ use crate::codec::Payload;
 use crate::stream::StreamBase;
 use bytes::Bytes;
 use penstock_core::Pushed;
+use penstock_core::wire::coding::Coding;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyType};
+use std::sync::OnceLock;
 
 /// The bytes of a message and its type. Every `send` takes it in the place of the message.
 #[pyclass(frozen, generic, module = "penstock._engine")]
 pub(crate) struct Encoded {
     payload: Bytes,
+    gzip: OnceLock<Bytes>,
+    deflate: OnceLock<Bytes>,
     message_type: Py<PyType>,
 }
 
@@ -19,7 +23,8 @@ pub(crate) struct Encoded {
 impl Encoded {
     #[new]
     fn new(payload: Bound<'_, PyBytes>, message_type: Py<PyType>) -> Self {
-        Self { payload: Bytes::from_owner(PyBackedBytes::from(payload)), message_type }
+        let payload = Bytes::from_owner(PyBackedBytes::from(payload));
+        Self { payload, gzip: OnceLock::new(), deflate: OnceLock::new(), message_type }
     }
 
     fn __len__(&self) -> usize {
@@ -43,6 +48,15 @@ impl Encoded {
     pub(crate) fn payload(&self) -> &Bytes {
         &self.payload
     }
+
+    /// The payload in this coding, made when the first stream wants it.
+    pub(crate) fn compressed(&self, coding: Coding) -> &Bytes {
+        let made = match coding {
+            Coding::Gzip => &self.gzip,
+            Coding::Deflate => &self.deflate,
+        };
+        made.get_or_init(|| Bytes::from(coding.compress(&self.payload)))
+    }
 }
 
 /// Queues `encoded` on each stream, without waiting; returns those that had no room or are over.
@@ -56,7 +70,7 @@ pub(crate) fn broadcast<'py>(
     for stream in streams.try_iter()? {
         let stream = stream?.cast_into::<StreamBase>()?;
         let base = stream.get();
-        let payload: Payload<'_> = base.codec().encode(message)?;
+        let payload: Payload<'_> = base.encode(message, true)?;
         if base.push(stream.py(), &payload)? != Pushed::Queued {
             left_out.append(stream)?;
         }

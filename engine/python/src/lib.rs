@@ -3,7 +3,7 @@
 //! - [`connection`] is the object the transport feeds and flushes; [`shared`] is what it shares with its streams
 //! - [`stream`] is the base class of every stream: the paths taken once per message
 //! - [`receive`] is the awaitable of one receive, [`done`] the one of a finished send
-//! - [`codec`], [`encoded`] and [`metadata`] turn values into bytes and back
+//! - [`codec`], [`encoded`], [`compressed`] and [`metadata`] turn values into bytes and back
 //! - [`buffers`] holds the memory that crosses the seam
 //!
 //! One rule keeps it free of deadlocks: under the lock of a connection no Python code runs and no object is made that
@@ -14,6 +14,7 @@
 mod batch;
 mod buffers;
 mod codec;
+mod compressed;
 mod connection;
 mod done;
 mod encoded;
@@ -31,6 +32,7 @@ use pyo3::prelude::*;
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<buffers::ReadBuffer>()?;
     module.add_class::<codec::Codec>()?;
+    module.add_class::<compressed::Compressed>()?;
     module.add_class::<connection::Connection>()?;
     module.add_class::<encoded::Encoded>()?;
     module.add_class::<stream::StreamBase>()?;

@@ -2,10 +2,11 @@
 
 use crate::batch::Batch;
 use crate::buffers::MessageBody;
-use crate::codec::{Codec, Payload};
+use crate::codec::Payload;
 use crate::metadata;
 use crate::shared::Shared;
 use crate::stream::{Link, StreamBase, lock};
+use penstock_core::wire::coding::Coding;
 use penstock_core::{Item, Pushed, Received, Reply};
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -30,8 +31,18 @@ pub(crate) enum Tried<'py> {
 }
 
 impl StreamBase {
-    pub(crate) fn codec(&self) -> &Codec {
-        self.codec.get()
+    /// Checks, encodes and, where the call has a coding and `compress` does not forbid it, compresses.
+    pub(crate) fn encode<'py>(&self, message: &Bound<'py, PyAny>, compress: bool) -> PyResult<Payload<'py>> {
+        let payload = self.codec.get().encode(message)?;
+        match Coding::numbered(self.coding.load(Relaxed)) {
+            Some(coding) if compress => payload.compressed(coding),
+            _ => Ok(payload),
+        }
+    }
+
+    /// How messages to the peer are compressed from now on.
+    pub(crate) fn compress_with(&self, coding: Option<Coding>) {
+        self.coding.store(coding.map_or(0, |coding| coding as u8), Relaxed);
     }
 
     pub(crate) fn link(&self, shared: Arc<Shared>, id: u32) {
@@ -109,9 +120,13 @@ impl StreamBase {
             }
         };
         match found {
-            Ok(bytes) => {
+            Ok((mut bytes, coding)) => {
                 self.report(py, REPORT_BYTES)?;
-                self.codec.get().decode(bytes).map(Found::Message)
+                let codec = self.codec.get();
+                if let Some(coding) = coding {
+                    bytes = codec.expand(&bytes, coding)?;
+                }
+                codec.decode(bytes).map(Found::Message)
             }
             Err(last) => {
                 self.report(py, 1)?;

@@ -6,13 +6,14 @@ use crate::metadata;
 use crate::paths::Found;
 use crate::receive::Receive;
 use crate::shared::Shared;
+use penstock_core::wire::coding::Coding;
 use penstock_core::{Pushed, Reason, Reply};
 use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Where the call is.
@@ -39,6 +40,8 @@ pub(crate) struct StreamBase {
     pub(crate) closed: AtomicBool,
     /// The newest message was sent with `merge`.
     pub(crate) mergeable: AtomicBool,
+    /// Number of the coding that messages are compressed with; 0 for none.
+    pub(crate) coding: AtomicU8,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -60,6 +63,7 @@ impl StreamBase {
             over: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             mergeable: AtomicBool::new(false),
+            coding: AtomicU8::new(0),
         }
     }
 
@@ -87,17 +91,18 @@ impl StreamBase {
         Receive::make(slf, false)
     }
 
-    #[pyo3(signature = (message, *, merge=None))]
+    #[pyo3(signature = (message, *, merge=None, compress=true))]
     fn send<'py>(
         slf: &Bound<'py, Self>,
         message: &Bound<'py, PyAny>,
         merge: Option<Bound<'py, PyAny>>,
+        compress: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, stream) = (slf.py(), slf.get());
         if let Some(merge) = merge {
-            return slf.call_method1(intern!(py, "_send_merging"), (message, merge));
+            return slf.call_method1(intern!(py, "_send_merging"), (message, merge, compress));
         }
-        let payload = stream.codec.get().encode(message)?;
+        let payload = stream.encode(message, compress)?;
         if stream.push(py, &payload)? != Pushed::Queued {
             return slf.call_method1(intern!(py, "_send_waiting"), (payload.into_object(),));
         }
@@ -108,8 +113,22 @@ impl StreamBase {
     }
 
     /// Encodes, for the slow paths.
-    fn _encode<'py>(&self, message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.codec.get().encode(message).map(Payload::into_object)
+    #[pyo3(signature = (message, compress=true))]
+    fn _encode<'py>(&self, message: &Bound<'py, PyAny>, compress: bool) -> PyResult<Bound<'py, PyAny>> {
+        self.encode(message, compress).map(Payload::into_object)
+    }
+
+    /// How messages to the peer are compressed. A client says so before the call begins, a server before it sends
+    /// anything; what the client did not offer is as good as `None`. False: it is too late.
+    fn _compress_with(&self, name: Option<&str>) -> bool {
+        let coding = name.and_then(|name| Coding::named(name.as_bytes()));
+        let Some(link) = self.link.get() else {
+            self.compress_with(coding);
+            return true;
+        };
+        let (in_time, in_force) = link.shared.with(|core| (core.compress_with(link.id, coding), core.coding(link.id)));
+        self.compress_with(in_force);
+        in_time
     }
 
     /// Queues what `_encode` gave. 0: queued, 1: no room, 2: the sending side is closed.
@@ -226,7 +245,7 @@ impl StreamBase {
         message: &Bound<'_, PyAny>,
         trailers: Option<&Bound<'_, PyList>>,
     ) -> PyResult<bool> {
-        let payload = self.codec.get().encode(message)?;
+        let payload = self.encode(message, true)?;
         let reply = Reply { trailers: metadata::from_python(trailers)?, ..Reply::default() };
         if self.push(py, &payload)? == Pushed::Full {
             return Ok(false);

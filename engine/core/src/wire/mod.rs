@@ -2,9 +2,11 @@
 //!
 //! - [`prefix`] is the five bytes before each message
 //! - [`timeout`] is `grpc-timeout`
+//! - [`coding`] is how a message is compressed
 //! - [`metadata`] is ASCII and `-bin` headers
 //! - [`status`] is `grpc-status`, `grpc-message`, and what stands in for them
 
+pub mod coding;
 pub mod metadata;
 pub mod prefix;
 pub mod status;

@@ -47,11 +47,11 @@ pub fn read(head: [u8; PREFIX_BYTES], limit: usize) -> Result<Prefix, PrefixErro
     Ok(Prefix { compressed: head[0] == 1, length })
 }
 
-/// The prefix of an uncompressed payload of `length` bytes.
+/// The prefix of a payload of `length` bytes.
 #[must_use]
-pub fn write(length: u32) -> [u8; PREFIX_BYTES] {
+pub fn write(compressed: bool, length: u32) -> [u8; PREFIX_BYTES] {
     let [a, b, c, d] = length.to_be_bytes();
-    [0, a, b, c, d]
+    [u8::from(compressed), a, b, c, d]
 }
 
 #[cfg(test)]
@@ -61,16 +61,18 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         for length in [0, 1, 255, 65_536, u32::MAX] {
-            let prefix = read(write(length), u32::MAX as usize).unwrap();
-            assert_eq!(prefix, Prefix { compressed: false, length: length as usize });
+            for compressed in [false, true] {
+                let prefix = read(write(compressed, length), u32::MAX as usize).unwrap();
+                assert_eq!(prefix, Prefix { compressed, length: length as usize });
+            }
         }
     }
 
     #[test]
     fn the_limit_holds_at_its_edge() {
-        assert!(read(write(99), 100).is_ok());
-        assert!(read(write(100), 100).is_ok());
-        assert_eq!(read(write(101), 100), Err(PrefixError::TooLong { length: 101, limit: 100 }));
+        assert!(read(write(false, 99), 100).is_ok());
+        assert!(read(write(false, 100), 100).is_ok());
+        assert_eq!(read(write(true, 101), 100), Err(PrefixError::TooLong { length: 101, limit: 100 }));
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl End {
             authority: "test",
             secure: false,
             timeout: None,
+            coding: None,
             metadata,
         })
     }
@@ -405,7 +406,7 @@ impl End {
 /// The messages of an item, and the bytes they took on the wire.
 fn unpack(item: Item<Vec<u8>>) -> (Vec<Bytes>, usize) {
     match item {
-        Item::Large { body, length } => {
+        Item::Large { body, length, .. } => {
             assert_eq!(body.len(), length);
             (vec![body.into()], PREFIX_BYTES + length)
         }

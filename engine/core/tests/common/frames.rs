@@ -84,16 +84,17 @@ pub(crate) fn headers(stream: u32, flags: u8, pairs: &[(&str, &str)]) -> Frame {
 }
 
 /// The head of a call to `/a.B/C`.
+pub(crate) const REQUEST: [(&str, &str); 6] = [
+    (":method", "POST"),
+    (":scheme", "http"),
+    (":path", "/a.B/C"),
+    (":authority", "test"),
+    ("te", "trailers"),
+    ("content-type", "application/grpc"),
+];
+
 pub(crate) fn request(stream: u32) -> Frame {
-    let pairs = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", "/a.B/C"),
-        (":authority", "test"),
-        ("te", "trailers"),
-        ("content-type", "application/grpc"),
-    ];
-    headers(stream, 0, &pairs)
+    headers(stream, 0, &REQUEST)
 }
 
 /// The head of a good response.

@@ -34,6 +34,7 @@ pub(crate) fn settings(side: Side) -> Settings {
         max_header_list_bytes: 16 * 1024,
         max_receive_message_bytes: 4 << 20,
         send_buffer_bytes: 64 * 1024,
+        coding: None,
     }
 }
 

@@ -1,0 +1,84 @@
+//! One stream's share of a turn: it is accepted, polled, and at last ended.
+
+use crate::connection::{Connection, Phase};
+use crate::event::{Event, Origin, Outcome};
+use crate::inbox::Body;
+use crate::request;
+use crate::role::Accepted;
+use crate::settings::Side;
+use crate::stream::Stream;
+use crate::wire::status::Code;
+use std::ops::ControlFlow;
+
+impl<B: Body> Connection<B> {
+    pub(crate) fn accept(&mut self, (request, mut respond): Accepted) {
+        let (parts, receive) = request.into_parts();
+        let id = u32::from(receive.stream_id());
+        match request::read(&parts) {
+            Err(refusal) => {
+                // It fails only if the peer has reset the stream, which then wants no answer.
+                let _reset = respond.send_response(refusal.response(), true);
+            }
+            Ok(head) => {
+                let mut stream = Stream::new(id, &self.ready, &self.settings);
+                stream.respond = Some(respond);
+                stream.receive = Some(receive);
+                stream.inbox.expect(head.coding);
+                stream.accepts = head.accepts;
+                stream.compress_with(self.settings.coding);
+                self.streams.insert(id, stream);
+                self.events.push(Event::Opened(id, head));
+                self.service(id);
+            }
+        }
+    }
+
+    pub(crate) fn service(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        // It may have left h2's queue of streams to open.
+        self.schedule.window_grew(id, stream);
+        let mut responded = None;
+        let polled = stream.poll(self.phase == Phase::Ending, &mut responded);
+        self.events.extend(responded.map(|pairs| Event::Responded(id, pairs)));
+        match polled {
+            ControlFlow::Break(outcome) => self.end_with(id, outcome),
+            ControlFlow::Continue(()) => {
+                if stream.receiver_waits && stream.is_readable() {
+                    stream.receiver_waits = false;
+                    self.events.push(Event::Readable(id));
+                }
+            }
+        }
+    }
+
+    /// A call is over because of what the peer or the connection did, or because we refuse what it sent.
+    fn end_with(&mut self, id: u32, outcome: Outcome) {
+        if outcome.origin == Origin::Local {
+            self.refuse_stream(id, &outcome);
+        }
+        self.end(id, outcome);
+    }
+
+    pub(crate) fn tell_sender(&mut self, id: u32) {
+        let limit = self.settings.send_buffer_bytes;
+        if let Some(stream) = self.streams.get_mut(&id)
+            && stream.sender_waits
+            && stream.outbox.len() <= limit / 2
+        {
+            stream.sender_waits = false;
+            self.events.push(Event::Writable(id));
+        }
+    }
+
+    pub(crate) fn end(&mut self, id: u32, mut outcome: Outcome) {
+        // Dropping its halves cancels towards the peer what is still open.
+        let Some(mut stream) = self.streams.remove(&id) else { return };
+        self.lost |= outcome.origin == Origin::Transport && !outcome.unprocessed;
+        if self.settings.side == Side::Server && outcome.origin == Origin::Transport {
+            // For a handler a lost connection is the same as a client that left.
+            outcome.code = Code::Cancelled as u8;
+        }
+        let untaken = std::iter::from_fn(|| stream.inbox.take()).collect();
+        self.events.push(Event::Ended(id, outcome, untaken));
+    }
+}

@@ -1,0 +1,169 @@
+"""Are messages compressed when that is asked for, only then, and never beyond what the other side takes?"""
+
+import tracemalloc
+from collections.abc import AsyncIterator
+from typing import Any, Never
+
+import pytest
+
+import penstock
+from penstock import CallOptions, Compression, StatusCode
+from tests.e2e.support import Echo, connected, notes, until, within_bound
+from tests.protos.echo_pb2 import Note
+
+pytestmark = pytest.mark.loops
+
+CODINGS = [Compression.GZIP, Compression.DEFLATE]
+TEXT = "the same words again and again, " * 4000
+
+
+def sent_bytes(pair: Any) -> tuple[int, int]:
+    """Give what each side has received from its socket: the client, the server."""
+    (client,) = pair.channel._connector.connections
+    (server,) = pair.server.connections
+    return client.engine.bytes_received, server.engine.bytes_received
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+async def test_all_kinds_arrive_as_they_were_sent(coding: Compression) -> None:
+    async with connected(compression=coding, client_compression=coding) as pair:
+        assert (await pair.client.unary(Note(text=TEXT))).text == TEXT
+        async with pair.client.server_stream(Note(text=TEXT, number=3)) as stream:
+            assert [reply.text async for reply in stream] == [TEXT] * 3
+        async with pair.client.client_stream() as upload:
+            await upload.send_from(notes(50))
+            assert (await upload.finish()).number == 50
+        async with pair.client.both_stream() as both:
+            await both.send_many(notes(50))
+            await both.end_sending()
+            assert [reply async for reply in both] == notes(50)
+        assert max(sent_bytes(pair)) < 30_000
+
+
+async def test_a_call_chooses_for_itself() -> None:
+    async with connected() as pair:
+        note = Note(text=TEXT)
+        await pair.client.unary(note, options=CallOptions(compression=Compression.GZIP))
+        down, up = sent_bytes(pair)
+        assert up < 5_000
+        assert down > len(TEXT)
+        await pair.client.unary(note)
+        assert sent_bytes(pair)[1] > len(TEXT)
+
+
+async def test_a_call_may_do_without_what_its_channel_does() -> None:
+    async with connected(client_compression=Compression.GZIP) as pair:
+        await pair.client.unary(Note(text=TEXT), options=CallOptions(compression=Compression.IDENTITY))
+        assert sent_bytes(pair)[1] > len(TEXT)
+
+
+async def test_one_message_may_go_as_it_is() -> None:
+    async with connected(client_compression=Compression.GZIP) as pair, pair.client.both_stream() as stream:
+        for compress, least, most in [(True, 0, 5_000), (False, len(TEXT), 2 * len(TEXT)), (True, 0, 5_000)]:
+            before = sent_bytes(pair)[1]
+            await stream.send(Note(text=TEXT), compress=compress)
+            assert (await within_bound(stream.receive())).text == TEXT
+            assert least <= sent_bytes(pair)[1] - before < most
+        before = sent_bytes(pair)[1]
+        stream.send_nowait(Note(text=TEXT), compress=False)
+        await stream.send_many([Note(text=TEXT)] * 2, compress=False)
+        for _ in range(3):
+            await within_bound(stream.receive())
+        assert sent_bytes(pair)[1] - before > 3 * len(TEXT)
+
+
+@pytest.mark.parametrize("chosen", [Compression.GZIP, Compression.DEFLATE, Compression.IDENTITY, None])
+@pytest.mark.parametrize("of_server", [Compression.GZIP, None])
+async def test_a_handler_chooses_for_its_call(chosen: Compression | None, of_server: Compression | None) -> None:
+    async def choose(request: Note, call: penstock.ServerCall) -> Note:
+        call.set_compression(chosen)
+        return request
+
+    async with connected(Echo(unary=choose), compression=of_server) as pair:
+        assert (await pair.client.unary(Note(text=TEXT))).text == TEXT
+        is_small = sent_bytes(pair)[0] < 5_000
+        assert is_small == (chosen in CODINGS)
+
+
+async def test_it_is_too_late_behind_the_first_message() -> None:
+    errors = []
+
+    async def late(request: Note, stream: penstock.ServerStream[Never, Note]) -> None:
+        await stream.send(request)
+        try:
+            stream.set_compression(Compression.GZIP)
+        except penstock.UsageError as error:
+            errors.append(error)
+        await stream.send(request)
+
+    async with connected(Echo(server_stream=late)) as pair, pair.client.server_stream(Note(text=TEXT)) as stream:
+        assert [reply.text async for reply in stream] == [TEXT] * 2
+    assert "choose the compression first" in str(errors[0])
+
+
+async def test_a_merged_message_is_compressed_as_any() -> None:
+    def merge(old: Note, new: Note) -> Note:
+        return Note(text=old.text + new.text, number=new.number)
+
+    async with connected(client_compression=Compression.GZIP) as pair, pair.client.both_stream() as stream:
+        for number in range(3):
+            await stream.send(Note(text=TEXT, number=number), merge=merge)
+        await stream.end_sending()
+        replies = [reply async for reply in stream]
+        assert "".join(reply.text for reply in replies) == TEXT * 3
+        assert sent_bytes(pair)[1] < 10_000
+
+
+async def test_what_is_encoded_once_serves_streams_with_and_without() -> None:
+    encoded = penstock.encode(Note(text=TEXT))
+    options = [CallOptions(compression=coding) for coding in Compression]
+    async with connected() as pair:
+        for option in options:
+            async with pair.client.both_stream(options=option) as stream:
+                assert penstock.broadcast([stream], encoded) == []
+                await stream.send(encoded)
+                await stream.end_sending()
+                assert [reply.text async for reply in stream] == [TEXT] * 2
+        assert 2 * len(TEXT) < sent_bytes(pair)[1] < 3 * len(TEXT)
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+async def test_expanding_stops_at_the_limit_and_ends_only_that_call(coding: Compression) -> None:
+    limits = penstock.Limits(max_receive_message_bytes=100_000)
+    note = Note(payload=bytes(100_000))
+    code = StatusCode.RESOURCE_EXHAUSTED
+    options = CallOptions(compression=coding)
+    # To the server.
+    async with connected(server_limits=limits) as pair:
+        with pytest.raises(penstock.RpcError, match="a compressed message exceeds max_receive") as caught:
+            await pair.client.unary(note, options=options)
+        assert (caught.value.code, caught.value.origin) == (code, penstock.Origin.REMOTE)
+        await pair.client.unary(Note(payload=bytes(99_990)), options=options)
+    # To the client.
+    async with connected(client_limits=limits, compression=coding) as pair:
+        with pytest.raises(penstock.RpcError, match="a compressed message exceeds max_receive") as caught:
+            await pair.client.unary(note)
+        assert (caught.value.code, caught.value.origin) == (code, penstock.Origin.LOCAL)
+        await pair.client.unary(Note(payload=bytes(99_990)))
+
+
+async def test_nothing_is_expanded_before_it_is_taken() -> None:
+    """Each message is a thousand times larger than what it takes on the way: 100 of them wait in less than a window."""
+
+    async def flood(request: Note, stream: penstock.ServerStream[Never, Note]) -> AsyncIterator[Note]:
+        for _ in range(100):
+            yield Note(payload=bytes(1_000_000))
+
+    tracemalloc.start()
+    try:
+        async with (
+            connected(Echo(server_stream=flood), compression=Compression.GZIP) as pair,
+            pair.client.server_stream(Note()) as stream,
+        ):
+            await until(lambda: stream.status)
+            assert stream.status == penstock.Status(StatusCode.OK)
+            assert [len(reply.payload) async for reply in stream] == [1_000_000] * 100
+        # One or two at each side, not a hundred at one.
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
