@@ -22,7 +22,7 @@ from penstock.errors import (
 )
 from penstock.fanout import Encoded, broadcast, encode, send_each
 from penstock.limits import CallOptions, Limits
-from penstock.metadata import Metadata, MetadataLike, MetadataValue
+from penstock.metadata import ForeignText, Metadata, MetadataLike, MetadataValue
 from penstock.method import Kind, Method
 from penstock.server import OpenCall, Server, StopReport
 from penstock.server_calls import ServerCall, ServerStream
@@ -47,6 +47,7 @@ __all__ = [
     "Encoded",
     "EndOfStream",
     "Error",
+    "ForeignText",
     "Kind",
     "Limits",
     "Metadata",

@@ -76,13 +76,9 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         if code == 0:
             self._conclude(Status(StatusCode.OK, message) if message else OK, Origin.REMOTE, trailers)
             return
-        details = Metadata(trailers).get(DETAILS_KEY)
-        if isinstance(details, bytes):
-            status = Status(StatusCode(code), message, unpack(details))
-            # They are in the status now; as metadata of an error that is relayed they could not be sent.
-            trailers = [pair for pair in trailers or () if pair[0] != DETAILS_KEY]
-        else:
-            status = Status(StatusCode(code), message)
+        packed = Metadata(trailers).get(DETAILS_KEY)
+        details = unpack(packed) if isinstance(packed, bytes) else ()
+        status = Status(StatusCode(code), message, details)
         self._conclude(self._judge(status), Origin(origin), trailers, retryable=unprocessed)
 
     def _judge(self, status: Status) -> Status:

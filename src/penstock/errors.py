@@ -73,7 +73,7 @@ class RpcError(Error):
         code: Any code but OK.
         message: For people; any text.
         details: Protobuf messages; each travels as a `google.protobuf.Any`.
-        metadata: Trailing metadata.
+        metadata: Trailing metadata. Details that a peer sent are in it too, as they came.
         origin: Who decided it.
         retryable: The peer's application surely never saw the call.
     """

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import TypeAlias
 
-__all__ = ["Metadata", "MetadataLike", "MetadataValue"]
+__all__ = ["ForeignText", "Metadata", "MetadataLike", "MetadataValue"]
 
 MetadataValue: TypeAlias = str | bytes
 """`str` (printable ASCII), or `bytes` for a key that ends in `-bin`."""
 
 MetadataLike: TypeAlias = Mapping[str, MetadataValue] | Sequence[tuple[str, MetadataValue]]
 """What is taken wherever metadata is given: a mapping, or pairs if a key comes more than once."""
+
+
+class ForeignText(str):
+    """A value of a peer that HTTP allows and gRPC does not: each byte is one character (Latin-1).
+
+    It may be sent on as it is; text of one's own must be printable ASCII. Source: gRPC PROTOCOL-HTTP2, "ASCII-Value".
+    """
+
+    __slots__ = ()
 
 
 class Metadata(MutableMapping[str, MetadataValue]):
@@ -47,6 +56,10 @@ class Metadata(MutableMapping[str, MetadataValue]):
     def add(self, key: str, value: MetadataValue) -> None:
         """Append a value, beside those the key has."""
         self._pairs.append((key.lower(), value))
+
+    def extend(self, values: MetadataLike) -> None:
+        """Append pairs, beside those there are."""
+        self._pairs += Metadata(values)._pairs
 
     def __getitem__(self, key: str) -> MetadataValue:
         wanted = key.lower()

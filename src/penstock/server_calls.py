@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from penstock._deadline import Deadline
+from penstock._details import KEY as DETAILS_KEY
 from penstock._details import pack
 from penstock._engine import MANY
 from penstock.errors import Origin, RpcError, UsageError
@@ -103,7 +104,10 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
 
     @property
     def trailing_metadata(self) -> Metadata:
-        """To be sent with the status; change it until the handler returns."""
+        """To be sent with the status; change it until the handler returns.
+
+        `grpc-status-details-bin` may be set here too, as bytes; it then stands in the place of an error's `details`.
+        """
         if self._trailing is None:
             self._trailing = Metadata()
         return self._trailing
@@ -180,7 +184,10 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         message = _encodable(status.message)
         try:
             trailers = [*(to_wire(self._trailing) or []), *(to_wire(metadata) or [])]
-            packed = pack(status.code, message, status.details) if status.details else None
+            packed = None
+            # Details that were received stay in the metadata they came in, and go on byte for byte.
+            if status.details and not any(key == DETAILS_KEY for key, _ in trailers):
+                packed = pack(status.code, message, status.details)
             self._finish(status.code, message, packed, trailers, False)
         except Exception:
             # Details or metadata of the program cannot be sent; the call must end all the same.

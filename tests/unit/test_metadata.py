@@ -130,3 +130,10 @@ def test_nothing_is_none_for_the_engine(nothing: Pairs | None) -> None:
 def test_the_engine_gets_lower_case_pairs_whatever_was_given(pairs: Pairs) -> None:
     expected = [(key.lower(), value) for key, value in pairs]
     assert to_wire(pairs) == to_wire(tuple(pairs)) == to_wire(Metadata(pairs)) == expected
+
+
+def test_extend_keeps_what_there_is() -> None:
+    metadata = Metadata([("k", "1")])
+    metadata.extend([("K", "2"), ("l", "3")])
+    metadata.extend(Metadata({"k": "4"}))
+    assert metadata.pairs() == [("k", "1"), ("k", "2"), ("l", "3"), ("k", "4")]

@@ -18,6 +18,8 @@ class Call(_engine.StreamBase[bytes, bytes]):
     def __init__(self, codec: _engine.Codec) -> None:
         del codec
         self.told: list[str] = []
+        self.metadata: Pairs = []
+        """Server: what the client sent before its first message."""
 
     def send_now(self, payload: bytes) -> bool:
         """False: there was no room, or the sending side is closed."""
@@ -125,6 +127,7 @@ class Engine:
         self, stream_id: int, path: str, authority: str, metadata: Pairs | None, timeout_seconds: float | None
     ) -> None:
         self.calls[stream_id] = call = Call(RAW_CODEC)
+        call.metadata = metadata or []
         self.connection.adopt(call, stream_id)
         self.told.append(f"opened {stream_id} {path} {authority} {metadata} {timeout_seconds}")
 

@@ -71,7 +71,7 @@ class Peer:
 
     def headers(self, stream: int, headers: Iterable[tuple[str, str]], *, end: bool = False) -> bytes:
         """A whole header block in one frame; `end`: nothing follows."""
-        frame = HeadersFrame(stream, self._encoder.encode([HeaderTuple(*pair) for pair in headers]))
+        frame = HeadersFrame(stream, self._encoder.encode([HeaderTuple(*_latin(pair)) for pair in headers]))
         frame.flags.add("END_HEADERS")
         if end:
             frame.flags.add("END_STREAM")
@@ -132,7 +132,7 @@ class Peer:
             case SettingsFrame():
                 return "".join(f" {SETTINGS[number]}={value}" for number, value in sorted(frame.settings.items()))
             case HeadersFrame():
-                pairs = self._decoder.decode(frame.data)
+                pairs = self._decoder.decode(frame.data, raw=True)
                 return head("", *(f"{_text(pair[0])}: {_text(pair[1])}" for pair in pairs))
             case DataFrame():
                 return f" {frame.data!r}" if len(frame.data) <= 32 else f" {len(frame.data)} bytes"
@@ -146,6 +146,10 @@ class Peer:
                 text = f" {frame.additional_data!r}" if frame.additional_data else ""
                 return f" last={frame.last_stream_id} {ERRORS[frame.error_code]}{text}"
         raise AssertionError(frame)
+
+
+def _latin(pair: tuple[str, str]) -> tuple[bytes, bytes]:
+    return pair[0].encode("latin-1"), pair[1].encode("latin-1")
 
 
 def _text(value: str | bytes) -> str:

@@ -3,7 +3,8 @@
 use crate::codec::{too_large, usage_error};
 use penstock_core::wire::metadata::{MetadataError, Pairs, Value};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
 
 /// Reads `[(key, str | bytes), ...]`; `None` is nothing.
 pub(crate) fn from_python(pairs: Option<&Bound<'_, PyList>>) -> PyResult<Pairs> {
@@ -15,12 +16,22 @@ pub(crate) fn from_python(pairs: Option<&Bound<'_, PyList>>) -> PyResult<Pairs> 
             if let Ok(bytes) = value.cast::<PyBytes>() {
                 return Ok((key, Value::Binary(bytes.as_bytes().to_vec())));
             }
-            match value.extract() {
-                Ok(text) => Ok((key, Value::Text(text))),
-                Err(_) => Err(to_error(pair.py(), &MetadataError::Kind(key))),
+            let Ok(text) = value.extract::<String>() else {
+                return Err(to_error(pair.py(), &MetadataError::Kind(key)));
+            };
+            if !value.is_exact_instance_of::<PyString>() && value.is_instance(foreign_text(pair.py())?)? {
+                let latin = text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+                return Ok((key, Value::Foreign(latin)));
             }
+            Ok((key, Value::Text(text)))
         })
         .collect()
+}
+
+/// The class of text that only HTTP allows.
+fn foreign_text(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "penstock.metadata", "ForeignText")
 }
 
 /// What a program hears when its metadata cannot be sent.
@@ -40,6 +51,10 @@ pub(crate) fn to_python(py: Python<'_>, pairs: Pairs) -> PyResult<Option<Bound<'
     for (key, value) in pairs {
         let value = match value {
             Value::Text(text) => PyString::new(py, &text).into_any(),
+            Value::Foreign(bytes) => {
+                let latin: String = bytes.into_iter().map(char::from).collect();
+                foreign_text(py)?.call1((latin,))?
+            }
             Value::Binary(bytes) => PyBytes::new(py, &bytes).into_any(),
         };
         list.append(PyTuple::new(py, [PyString::new(py, &key).into_any(), value])?)?;

@@ -20,11 +20,24 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const RESERVED: [&str; 8] =
     ["te", "content-type", "user-agent", "host", "connection", "keep-alive", "transfer-encoding", "upgrade"];
 
+/// Names of gRPC whose content is the application's, or that of a library above us; a proxy has to pass them on.
+/// Source: gRPC statuscodes and A6 (retries), OpenCensus.
+const OF_APPLICATIONS: [&str; 6] = [
+    "grpc-status-details-bin",
+    "grpc-retry-pushback-ms",
+    "grpc-previous-rpc-attempts",
+    "grpc-trace-bin",
+    "grpc-tags-bin",
+    "grpc-server-stats-bin",
+];
+
 /// One value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// Printable ASCII.
     Text(String),
+    /// What a peer sent in its place: HTTP allows any byte but control characters. It may be sent on as it is.
+    Foreign(Vec<u8>),
     /// The bytes behind a `-bin` name.
     Binary(Vec<u8>),
 }
@@ -62,12 +75,21 @@ fn is_binary(name: &str) -> bool {
 }
 
 fn is_reserved(name: &str) -> bool {
-    name.starts_with("grpc-") || RESERVED.contains(&name)
+    name.starts_with("grpc-") && !OF_APPLICATIONS.contains(&name) || RESERVED.contains(&name)
+}
+
+/// What gRPC allows in a name; HTTP/2 allows more.
+fn is_key(name: &str) -> bool {
+    let allowed = |c: u8| c.is_ascii_digit() || c.is_ascii_lowercase() || matches!(c, b'_' | b'-' | b'.');
+    !name.is_empty() && name.bytes().all(allowed)
+}
+
+fn is_text(value: &[u8]) -> bool {
+    value.iter().all(|c| (0x20..=0x7e).contains(c))
 }
 
 fn checked_name(name: &str) -> Result<HeaderName, MetadataError> {
-    let allowed = |c: u8| c.is_ascii_digit() || c.is_ascii_lowercase() || matches!(c, b'_' | b'-' | b'.');
-    if name.is_empty() || !name.bytes().all(allowed) {
+    if !is_key(name) {
         return Err(MetadataError::Key(name.to_owned()));
     }
     if is_reserved(name) {
@@ -83,13 +105,19 @@ fn checked_value(name: &str, value: &Value) -> Result<HeaderValue, MetadataError
                 .expect("base64 holds only characters a header may hold"))
         }
         Value::Text(text) if !is_binary(name) => {
-            if !text.bytes().all(|c| (0x20..=0x7e).contains(&c)) {
+            if !is_text(text.as_bytes()) {
                 return Err(MetadataError::Text(name.to_owned()));
             }
-            HeaderValue::from_str(text).map_err(|_| MetadataError::Text(name.to_owned()))
+            trimmed(name, text.as_bytes())
         }
+        Value::Foreign(bytes) if !is_binary(name) => trimmed(name, bytes),
         _ => Err(MetadataError::Kind(name.to_owned())),
     }
+}
+
+/// Without white space at its ends, which gRPC lets us strip and strict peers refuse. Source: RFC 9113 section 8.2.1.
+fn trimmed(name: &str, value: &[u8]) -> Result<HeaderValue, MetadataError> {
+    HeaderValue::from_bytes(value.trim_ascii()).map_err(|_| MetadataError::Text(name.to_owned()))
 }
 
 /// Adds the application's pairs to `headers`.
@@ -106,7 +134,7 @@ pub fn write(pairs: &Pairs, headers: &mut HeaderMap) -> Result<(), MetadataError
     Ok(())
 }
 
-/// Adds `grpc-status-details-bin`, the one reserved name whose content is the application's.
+/// Adds `grpc-status-details-bin`.
 ///
 /// # Panics
 /// Never: base64 holds only characters a header may hold.
@@ -129,9 +157,9 @@ pub fn list_size(headers: &HeaderMap) -> usize {
 #[error("the value of metadata key {0:?} is not base64")]
 pub struct NotBase64(pub String);
 
-/// Reads what the application may see: everything but names of the protocol.
+/// Reads what the application may see: everything but names of the protocol, and names that gRPC does not allow.
 ///
-/// Text that HTTP allows and gRPC does not is kept, character by character (Latin-1), so that it can be shown.
+/// What it reads, `write` takes: an application may send back what it got.
 ///
 /// # Errors
 /// [`NotBase64`] for the first `-bin` value that cannot be decoded.
@@ -139,7 +167,7 @@ pub fn read(headers: &HeaderMap) -> Result<Pairs, NotBase64> {
     let mut pairs = Pairs::new();
     for (name, value) in headers {
         let text = name.as_str();
-        if is_reserved(text) && *name != DETAILS {
+        if is_reserved(text) || !is_key(text) {
             continue;
         }
         if is_binary(text) {
@@ -149,8 +177,11 @@ pub fn read(headers: &HeaderMap) -> Result<Pairs, NotBase64> {
                 pairs.push((text.to_owned(), Value::Binary(bytes)));
             }
         } else {
-            let latin = value.as_bytes().iter().map(|&c| char::from(c)).collect();
-            pairs.push((text.to_owned(), Value::Text(latin)));
+            let value = match value.to_str() {
+                Ok(ascii) if is_text(ascii.as_bytes()) => Value::Text(ascii.to_owned()),
+                _ => Value::Foreign(value.as_bytes().to_vec()),
+            };
+            pairs.push((text.to_owned(), value));
         }
     }
     Ok(pairs)
@@ -202,10 +233,57 @@ mod tests {
     }
 
     #[test]
-    fn bad_base64_is_an_error_and_latin_text_is_not() {
+    fn what_http_allows_and_grpc_does_not_is_read_and_may_be_sent_on() {
         let mut headers = HeaderMap::new();
-        headers.insert("k", HeaderValue::from_bytes(&[0xe9]).unwrap());
-        assert_eq!(read(&headers).unwrap(), vec![text("k", "é")]);
+        for value in [&b"caf\xe9"[..], b"a\tb", b"\xff"] {
+            headers.append("k", HeaderValue::from_bytes(value).unwrap());
+        }
+        let pairs = read(&headers).unwrap();
+        assert_eq!(pairs[0], ("k".to_owned(), Value::Foreign(b"caf\xe9".to_vec())));
+        let mut again = HeaderMap::new();
+        write(&pairs, &mut again).unwrap();
+        assert_eq!(again, headers);
+        let control = vec![("k".to_owned(), Value::Foreign(b"a\nb".to_vec()))];
+        assert_eq!(write(&control, &mut again).unwrap_err(), MetadataError::Text("k".into()));
+        let binary = vec![("k-bin".to_owned(), Value::Foreign(b"YQ".to_vec()))];
+        assert_eq!(write(&binary, &mut again).unwrap_err(), MetadataError::Kind("k-bin".into()));
+    }
+
+    #[test]
+    fn names_that_grpc_does_not_allow_are_not_read() {
+        let mut headers = HeaderMap::new();
+        for name in ["a!b", "a~", "good.name_0"] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("v"));
+        }
+        assert_eq!(read(&headers).unwrap(), vec![text("good.name_0", "v")]);
+    }
+
+    #[test]
+    fn white_space_at_the_ends_is_not_sent() {
+        let mut headers = HeaderMap::new();
+        write(&vec![text("k", "  a  b "), text("blank", "   ")], &mut headers).unwrap();
+        assert_eq!((headers["k"].as_bytes(), headers["blank"].as_bytes()), (&b"a  b"[..], &b""[..]));
+    }
+
+    #[test]
+    fn names_of_grpc_that_belong_to_applications_pass_both_ways() {
+        let pairs = vec![
+            binary("grpc-status-details-bin", &[8, 5]),
+            text("grpc-retry-pushback-ms", "100"),
+            text("grpc-previous-rpc-attempts", "1"),
+            binary("grpc-trace-bin", &[0, 1]),
+        ];
+        let mut headers = HeaderMap::new();
+        write(&pairs, &mut headers).unwrap();
+        for name in ["grpc-status", "grpc-message", "grpc-timeout", "grpc-encoding", "grpc-anything"] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("0"));
+        }
+        assert_eq!(read(&headers).unwrap(), pairs);
+    }
+
+    #[test]
+    fn bad_base64_is_an_error() {
+        let mut headers = HeaderMap::new();
         headers.insert("k-bin", HeaderValue::from_static("%%%"));
         assert_eq!(read(&headers).unwrap_err(), NotBase64("k-bin".into()));
     }
