@@ -41,7 +41,8 @@ check: build ## formatting, lint, types and the checks in tools/: what must be c
 bench: build ## run the benchmarks
 	$(BIN)/python -m benchmarks.run
 
-gen: build ## write the generated code of examples/ and tests/protos again
+gen: build ## write the generated code of examples/, tests/protos and src/penstock/services again
+	$(BIN)/penstock generate proto --out src/penstock/services --pool penstock.services.pool
 	$(BIN)/penstock generate examples/tutorial
 	$(BIN)/penstock generate --grpc tests/protos
 

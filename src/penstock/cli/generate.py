@@ -39,6 +39,11 @@ def add_parser(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
         help="how generated modules import each other (default: relative, for use inside a package)",
     )
     parser.add_argument("--grpc", action="store_true", help="write X_pb2_grpc.py for grpcio too")
+    parser.add_argument(
+        "--pool",
+        metavar="MODULE",
+        help="put the descriptors into the POOL of this module, not into the pool that the whole process shares",
+    )
     parser.set_defaults(run=run)
 
 
@@ -55,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
             proto_paths=options.proto_paths,
             relative=options.imports == "relative",
             grpc=options.grpc,
+            pool=options.pool,
         )
     except MissingProtocError as error:
         return _fail(f"error: {error}\nhint: pip install 'penstock[codegen]'", 2)

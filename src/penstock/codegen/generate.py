@@ -10,6 +10,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from penstock.codegen.errors import InputError
 from penstock.codegen.modules import module_name
 from penstock.codegen.plugin import service_path
+from penstock.codegen.private_pool import use_pool
 from penstock.codegen.protoc import Compiled, compile_group
 from penstock.codegen.relative_imports import make_relative
 from penstock.codegen.service_file import generate_file
@@ -36,6 +37,7 @@ def generate(
     proto_paths: Sequence[Path] = (),
     relative: bool = True,
     grpc: bool = False,
+    pool: str | None = None,
 ) -> Generated:
     """Generate `_pb2.py`, `_pb2.pyi` and, where there are services, `_penstock.py`.
 
@@ -48,12 +50,13 @@ def generate(
         relative: Import modules of the same output folder relatively, for use inside a package. Modules that lie
             elsewhere (installed ones, such as google.protobuf) are imported by full name either way.
         grpc: Write `_pb2_grpc.py` too, for programs that use grpcio beside penstock.
+        pool: Full name of a module whose `POOL` takes the descriptors; None means the pool of the whole process.
 
     Raises:
         InputError: The paths name nothing to generate from.
         MissingProtocError: grpcio-tools is not installed.
         ProtocError: protoc refused the files.
-        GeneratorError: Two rpcs of a service get the same Python name.
+        GeneratorError: Two rpcs of a service get the same Python name, or `pool` is no name of a module.
         OSError: A file cannot be read or written.
     """
     groups = find_sources(paths, out, proto_paths)
@@ -64,7 +67,7 @@ def generate(
             compiled = compile_group(group, Path(folder), grpc=grpc)
             together = _lying_together(compiled.files, group, groups) if relative else frozenset()
             made = {
-                **_message_texts(Path(folder), {module_name(name) for name in together}),
+                **_message_texts(Path(folder), {module_name(name) for name in together}, pool),
                 **_service_texts(group, compiled, together),
             }
         warnings.append(compiled.warnings)
@@ -89,14 +92,18 @@ def _lying_together(
     )
 
 
-def _message_texts(folder: Path, together: Collection[str]) -> Mapping[str, str]:
+def _message_texts(folder: Path, together: Collection[str], pool: str | None) -> Mapping[str, str]:
     """Read what protoc wrote, and mend it for its place and for type checkers; path below the output folder -> text."""
     texts = {}
     for path in sorted(folder.rglob("*.py*")):
         name = path.relative_to(folder)
         module = ".".join(name.with_suffix("").parts)
         text = make_relative(path.read_text("utf-8"), module, together)
-        texts[name.as_posix()] = complete_stub(text) if path.suffix == ".pyi" else text
+        if path.suffix == ".pyi":
+            text = complete_stub(text)
+        elif pool is not None:
+            text = use_pool(text, pool)
+        texts[name.as_posix()] = text
     return texts
 
 

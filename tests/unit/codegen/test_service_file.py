@@ -15,13 +15,15 @@ import pytest
 
 import penstock
 from examples import tutorial
-from penstock.codegen.generate import generate
+from penstock import services
+from penstock.codegen.generate import Generated, generate
 from penstock.codegen.service_file import generate_file
 from tests import protos
 from tests.protos import echo_penstock
 from tests.protos.echo_pb2 import Note
 from tests.unit.codegen.protofiles import CORPUS, GOLDEN, describe_folder
 
+PROJECT = Path(__file__).parents[3]
 NAMES = sorted(path.name.removesuffix(".txt") for path in GOLDEN.glob("*.txt"))
 
 USAGE = """
@@ -153,8 +155,19 @@ def test_generated_modules_are_strictly_typed(corpus_package: Path, tmp_path: Pa
 @pytest.mark.parametrize(("package", "grpc"), [(protos, True), (tutorial, False)])
 def test_committed_code_is_fresh(tmp_path: Path, package: ModuleType, grpc: bool) -> None:
     folder = Path(str(package.__file__)).parent
-    for path in generate([folder], out=tmp_path, grpc=grpc).paths:
-        committed = folder / path.relative_to(tmp_path)
+    compare_committed(folder, tmp_path, generate([folder], out=tmp_path, grpc=grpc))
+
+
+def test_committed_code_of_the_standard_services_is_fresh(tmp_path: Path) -> None:
+    generated = generate([PROJECT / "proto"], out=tmp_path, pool="penstock.services.pool")
+    compare_committed(Path(str(services.__file__)).parent, tmp_path, generated)
+
+
+def compare_committed(folder: Path, out: Path, generated: Generated) -> None:
+    """Compare files of the repository with ones that were generated from the same .proto."""
+    assert generated.paths
+    for path in generated.paths:
+        committed = folder / path.relative_to(out)
         assert committed.read_text("utf-8") == path.read_text("utf-8"), "run: make gen"
 
 
