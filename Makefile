@@ -13,7 +13,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test check bench gen fmt lock clean
+.PHONY: help setup build demo test generators check bench gen fmt lock clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -68,6 +68,20 @@ $(REQUIREMENTS): requirements-dev.lock
 # pyproject.toml is here for the names of the installed scripts.
 $(ENGINE): $(REQUIREMENTS) $(ENGINE_SOURCES) pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked
+	@touch $@
+
+# What the tests of generated code run besides the protoc of grpcio-tools. The tests make it too, when they need it.
+generators: build/generators/buf/node_modules/.package-lock.json build/generators/protoc/bin/protoc
+
+build/generators/buf/node_modules/.package-lock.json: tests/interop/generators/package-lock.json
+	mkdir -p build/generators/buf
+	cp tests/interop/generators/package.json $< build/generators/buf
+	npm ci --prefix build/generators/buf --no-audit --no-fund --loglevel=error
+	@touch $@
+
+build/generators/protoc/bin/protoc: tests/interop/generators/requirements.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade \
+		--target build/generators/protoc --requirement $<
 	@touch $@
 
 build/lock/bin/pip-compile:

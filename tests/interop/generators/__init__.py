@@ -1,0 +1,1 @@
+"""protoc and buf, with our plugin."""
