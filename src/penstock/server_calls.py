@@ -170,12 +170,15 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
 
     async def _finish_with_reply(self, reply: ReplyT) -> None:
         """Send the one reply, and OK behind it."""
+        if self._status is not None:
+            return  # the handler cancelled the call, and returned
         if not self._reply(reply, None if self._trailing is None else to_wire(self._trailing)):
             await self.send(reply)
             self._finish_ok()
 
     def _finish_ok(self) -> None:
-        self._finish(0, "", None, None if self._trailing is None else to_wire(self._trailing), False)
+        if self._status is None:
+            self._finish(0, "", None, None if self._trailing is None else to_wire(self._trailing), False)
 
     def _finish_with(self, status: Status, metadata: MetadataLike | None = None) -> None:
         """End with a status after what is queued."""

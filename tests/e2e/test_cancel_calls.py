@@ -198,6 +198,22 @@ async def test_cancel_in_a_handler_ends_the_call_on_both_sides() -> None:
         assert caught.value.origin is penstock.Origin.REMOTE
 
 
+async def test_a_handler_that_cancels_its_call_and_returns_has_cancelled_it() -> None:
+    async def one(request: Note, call: penstock.ServerCall) -> Note:
+        call.cancel()
+        return request
+
+    async def many(stream: penstock.ServerStream[Note, Note]) -> None:
+        stream.cancel()
+
+    async with connected(Echo(unary=one, both_stream=many)) as pair:
+        with pytest.raises(penstock.Cancelled, match="by the handler"):
+            await within_bound(pair.client.unary(Note()))
+        async with pair.client.both_stream() as stream:
+            with pytest.raises(penstock.Cancelled, match="by the handler"):
+                await within_bound(stream.receive())
+
+
 async def test_a_handler_gets_to_clean_up_before_it_is_released() -> None:
     done = []
 
