@@ -1,11 +1,11 @@
-"""A program of `programs/` as a child process, followed by what it prints."""
+"""A program as a child process, followed by what it prints."""
 
 import asyncio
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from tests.e2e.support import within_bound
@@ -44,13 +44,18 @@ class Child:
         return code
 
 
-@asynccontextmanager
-async def running(program: str, *arguments: str) -> AsyncIterator[Child]:
+def running(program: str, *arguments: str) -> AbstractAsyncContextManager[Child]:
     """Run a program of `programs/`; leaving the block kills it, if it still runs."""
+    return running_module(f"tests.e2e.programs.{program}", *arguments)
+
+
+@asynccontextmanager
+async def running_module(module: str, *arguments: str) -> AsyncIterator[Child]:
+    """Run a module of this project as `python -m` does."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        f"tests.e2e.programs.{program}",
+        module,
         *arguments,
         cwd=PROJECT,
         stdin=asyncio.subprocess.DEVNULL,

@@ -1,6 +1,5 @@
 """Can a program pass calls on as bytes, and bring a codec of its own?"""
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -8,9 +7,8 @@ from typing import Any, ClassVar
 import pytest
 
 import penstock
-from tests.e2e.support import Echo, connected, notes, within_bound
+from tests.e2e.support import Echo, connected, within_bound
 from tests.protos.echo_pb2 import Note
-from tests.protos.echo_penstock import EchoClient
 
 pytestmark = pytest.mark.loops
 
@@ -64,56 +62,6 @@ async def test_a_fallback_may_be_a_generator() -> None:
         await stream.send(b"x")
         await stream.end_sending()
         assert [reply async for reply in stream] == [b"x", b"x"]
-
-
-class Empty(penstock.Service):
-    """A service with one method that nobody calls: a server has to have something."""
-
-    METHODS: ClassVar[Mapping[str, penstock.Method[Any, Any]]] = {
-        "nothing": penstock.Method("/empty.Empty/Nothing", penstock.Kind.UNARY, bytes, bytes, penstock.RAW)
-    }
-
-    async def nothing(self, request: bytes, call: penstock.ServerCall) -> bytes:
-        del call
-        return request
-
-
-async def test_a_proxy_of_one_handler_passes_every_kind_on() -> None:
-    async with connected() as backend:
-
-        async def forward(stream: penstock.ServerStream[bytes, bytes]) -> None:
-            async with backend.channel.stream(stream.method, metadata=stream.metadata) as onward:
-
-                async def requests() -> None:
-                    await onward.send_from(stream)
-                    await onward.end_sending()
-
-                passing = asyncio.create_task(requests())
-                try:
-                    async for reply in onward:
-                        await stream.send(reply)
-                except penstock.RpcError as error:
-                    raise error.relay() from None
-                finally:
-                    passing.cancel()
-                    await asyncio.wait([passing])
-
-        async with connected(Empty(), fallback=forward) as proxy:
-            client = EchoClient(proxy.channel)
-            assert (await client.unary(Note(text="through"))).text == "through"
-            async with client.server_stream(Note(number=100)) as replies:
-                assert len([reply async for reply in replies]) == 100
-            async with client.client_stream() as upload:
-                await upload.send_from(notes(100))
-                assert (await upload.finish()).number == 100
-            async with client.both_stream() as stream:
-                await stream.send_many(notes(100))
-                await stream.end_sending()
-                assert [reply async for reply in stream] == notes(100)
-            with pytest.raises(penstock.RpcError, match="unknown method") as caught:
-                async with proxy.channel.stream("/not/there") as missing:
-                    await missing.receive()
-            assert caught.value.code == penstock.StatusCode.UNIMPLEMENTED
 
 
 class _Json:
@@ -223,3 +171,19 @@ async def test_one_undecodable_message_says_nothing_about_other_calls() -> None:
                 await within_bound(stream.receive())
         await neighbour.send(Note(text="well"))
         assert (await neighbour.receive()).text == "well"
+
+
+async def test_the_methods_a_service_does_not_name_go_to_the_fallback() -> None:
+    class OnlyUnary(Echo):
+        METHODS: ClassVar[Mapping[str, penstock.Method[Any, Any]]] = {"unary": Echo.METHODS["unary"]}
+
+    async def fallback(stream: penstock.ServerStream[bytes, bytes]) -> None:
+        async for message in stream:
+            await stream.send(message + message)
+
+    async with connected(OnlyUnary(), fallback=fallback) as pair:
+        assert await pair.client.unary(Note(number=1)) == Note(number=1)
+        async with pair.channel.stream(BOTH) as stream:
+            await stream.send(b"raw")
+            await stream.end_sending()
+            assert [reply async for reply in stream] == [b"rawraw"]

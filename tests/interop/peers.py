@@ -54,6 +54,8 @@ class Pair:
 
     client: Client
     server: Server
+    is_proxied: bool = False
+    """Our proxy is between them."""
 
     async def outcome(self, call: Call) -> Outcome:
         """Make one call; give what the client saw. Whatever became of it, its connection must take the next one."""

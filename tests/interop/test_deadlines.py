@@ -45,7 +45,7 @@ async def test_deadline_passes_on_the_client(pair: Pair) -> None:
 
 
 # grpcio's client has no way to tell a timeout and let it pass: it takes no `grpc-timeout` as metadata.
-@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.id != "grpcio-ours"], indirect=True)
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if not str(pair.id).startswith("grpcio-")], indirect=True)
 async def test_deadline_passes_on_the_server(pair: Pair) -> None:
     calls = [
         Call(kind, (WAIT,), timeout_seconds=SHORT_SECONDS, enforce_timeout=False, half_close=False) for kind in KINDS
@@ -54,4 +54,6 @@ async def test_deadline_passes_on_the_server(pair: Pair) -> None:
         assert outcome.code == StatusCode.DEADLINE_EXCEEDED
         assert outcome.replies.count == REPLIES[call.kind]
         assert record.requests.count == 1
-        assert record.ended == StatusCode.DEADLINE_EXCEEDED
+        # The proxy's deadline is a little earlier than that of the server behind it, which may hear of its reset first.
+        others = [StatusCode.CANCELLED] if pair.is_proxied else []
+        assert record.ended in [StatusCode.DEADLINE_EXCEEDED, *others]
