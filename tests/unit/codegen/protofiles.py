@@ -9,6 +9,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from penstock.codegen.protoc import compile_group
 from penstock.codegen.sources import SourceGroup
 
+PROJECT = Path(__file__).parents[3]
 CORPUS = Path(__file__).parent / "corpus"
 GOLDEN = Path(__file__).parent / "golden"
 

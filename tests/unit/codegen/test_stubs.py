@@ -1,4 +1,4 @@
-"""What protoc's stubs lack for strict type checkers."""
+"""Stubs that protoc wrote, made whole for strict type checkers."""
 
 from penstock.codegen.stubs import complete_stub
 
@@ -11,3 +11,22 @@ def test_a_mapping_that_stands_for_a_message_has_field_names_as_keys() -> None:
 def test_other_mappings_stay() -> None:
     text = "from collections.abc import Iterable as _Iterable, Mapping as _Mapping\nm: _Mapping[str, int]\n"
     assert complete_stub(text) == text
+
+
+def test_modules_that_nothing_names_are_not_imported() -> None:
+    text = (
+        "import a_pb2 as _a_pb2\n"
+        "from google.protobuf import empty_pb2 as _empty_pb2\n"
+        "from google.protobuf import any_pb2 as _any_pb2\n"
+        "from . import b_pb2 as _b_pb2\n"
+        "from b_pb2 import B as B\n"
+        "x: _any_pb2.Any\n"
+        "y: _a_pb2.A\n"
+    )
+    assert complete_stub(text) == (
+        "import a_pb2 as _a_pb2\n"
+        "from google.protobuf import any_pb2 as _any_pb2\n"
+        "from b_pb2 import B as B\n"
+        "x: _any_pb2.Any\n"
+        "y: _a_pb2.A\n"
+    )
