@@ -362,6 +362,13 @@ def test_what_is_no_service_is_a_mistake(service: object, what: str) -> None:
         routes([service], Limits())  # type: ignore[list-item]  # what mypy refuses
 
 
+def test_a_service_may_have_no_methods() -> None:
+    class Empty(Service):
+        METHODS: ClassVar[Mapping[str, Method[Any, Any]]] = {}
+
+    assert routes([Empty()], Limits()) == {}
+
+
 def test_a_method_without_a_handler_is_a_mistake() -> None:
     class Half(Service):
         METHODS: ClassVar[Mapping[str, Method[Any, Any]]] = {"get": Method("/a.B/Get", Kind.UNARY, bytes, bytes, RAW)}
