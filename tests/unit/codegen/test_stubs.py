@@ -30,3 +30,21 @@ def test_modules_that_nothing_names_are_not_imported() -> None:
         "x: _any_pb2.Any\n"
         "y: _a_pb2.A\n"
     )
+
+
+def test_what_it_says_of_extensions_is_put_right() -> None:
+    text = (
+        "from google.protobuf.internal import python_message as _python_message\n"
+        "from typing import ClassVar as _ClassVar, Optional as _Optional\n"
+        "NUMBER_FIELD_NUMBER: _ClassVar[int]\n"
+        "class M(_message.Message):\n"
+        "    Extensions: _python_message._ExtensionDict\n"
+        "    TEXT_FIELD_NUMBER: _ClassVar[int]\n"
+    )
+    assert complete_stub(text) == (
+        "from typing import Any as _Any, ClassVar as _ClassVar, Optional as _Optional\n"
+        "NUMBER_FIELD_NUMBER: int\n"
+        "class M(_message.Message):\n"
+        "    Extensions: _Any\n"
+        "    TEXT_FIELD_NUMBER: _ClassVar[int]\n"
+    )

@@ -12,7 +12,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for path in generate([CORPUS], out=Path(folder)).paths:
             if path.name.endswith("_penstock.py"):
-                (GOLDEN / f"{path.name}.txt").write_text(path.read_text("utf-8"), "utf-8")
+                golden = GOLDEN / f"{path.relative_to(folder)}.txt"
+                golden.parent.mkdir(parents=True, exist_ok=True)
+                golden.write_text(path.read_text("utf-8"), "utf-8")
 
 
 if __name__ == "__main__":
