@@ -219,6 +219,7 @@ class Connection:
         max_receive_message_bytes: int,
         send_buffer_bytes: int,
         coding: str | None,
+        any_subtype: bool = False,
     ) -> Self: ...
     def attach(
         self, call_soon: Callable[..., object], write: Callable[[bytes | memoryview], None], owner: Owner

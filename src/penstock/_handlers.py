@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock._deadline import INHERITED
+from penstock.codec import PROTOBUF
 from penstock.errors import RpcError, UsageError
 from penstock.method import Kind, Method, raw_method, server_codec
 from penstock.server_calls import FAILED
@@ -34,6 +35,8 @@ class Route:
     kind: Kind
     handler: Callable[..., Any]
     is_coroutine_function: bool
+    is_protobuf: bool
+    """Its messages are google.protobuf's, and no peer may say that they are anything else."""
 
     async def run(self, call: ServerStream[Any, Any]) -> None:
         """Serve one call, in its own task. Every exception becomes a status, but cancellation goes on."""
@@ -129,7 +132,7 @@ def routes(services: Iterable[Service], limits: Limits) -> dict[str, Route]:
             if method.path in table:
                 msg = f"{method.path} is served twice"
                 raise UsageError(msg)
-            table[method.path] = _route(server_codec(method, limits), method.kind, handler)
+            table[method.path] = _route(method, limits, handler)
     return table
 
 
@@ -142,11 +145,12 @@ def fallback_route(handler: Callable[..., Any], limits: Limits) -> Route:
     if not callable(handler) or inspect.isgeneratorfunction(handler):  # type: ignore[redundant-expr]  # as above
         msg = f"fallback is `async def handler(stream)`, not {handler!r}"
         raise UsageError(msg)
-    return _route(server_codec(raw_method("*"), limits), Kind.BOTH_STREAM, handler)
+    return _route(raw_method("*"), limits, handler)
 
 
-def _route(codec: _engine.Codec, kind: Kind, handler: Callable[..., Any]) -> Route:
-    return Route(codec, kind, handler, inspect.iscoroutinefunction(handler))
+def _route(method: Method[Any, Any], limits: Limits, handler: Callable[..., Any]) -> Route:
+    is_coroutine_function = inspect.iscoroutinefunction(handler)
+    return Route(server_codec(method, limits), method.kind, handler, is_coroutine_function, method.codec is PROTOBUF)
 
 
 def _check_form(service: Service, name: str, method: Method[Any, Any], handler: Callable[..., Any]) -> None:

@@ -22,7 +22,9 @@ class ServerConnection(Transport):
     """One client."""
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(server.limits, loop, client=False, compression=server.compression)
+        super().__init__(
+            server.limits, loop, client=False, compression=server.compression, any_subtype=server.any_subtype
+        )
         self._server = server
         self._established = False
         self._among: set[Expiring] = set()

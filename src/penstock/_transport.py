@@ -57,6 +57,7 @@ class Transport(asyncio.BufferedProtocol):
         *,
         client: bool,
         compression: Compression | None = None,
+        any_subtype: bool = False,
     ) -> None:
         self.loop = loop
         self.peer = ""
@@ -70,6 +71,7 @@ class Transport(asyncio.BufferedProtocol):
             max_receive_message_bytes=limits.max_receive_message_bytes,
             send_buffer_bytes=limits.send_buffer_bytes,
             coding=None if compression is None else compression.value,
+            any_subtype=any_subtype,
         )
         self.ended: asyncio.Future[None] = loop.create_future()
         """Done when the socket is closed."""

@@ -99,6 +99,8 @@ class Server:
         self._routes = routes(services, self.limits)
         self._fallback = None if fallback is None else fallback_route(fallback, self.limits)
         self.raw_codec = server_codec(raw_method("*"), self.limits)
+        self.any_subtype = self._fallback is not None or not all(route.is_protobuf for route in self._routes.values())
+        """Calls may come that say their messages are not protobuf."""
         self.connections: set[ServerConnection] = set()
         """Clients that are connected."""
         self.draining = asyncio.Event()

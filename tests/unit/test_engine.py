@@ -190,6 +190,7 @@ def test_a_connection_is_counted_while_its_memory_is_held() -> None:
         max_receive_message_bytes=1,
         send_buffer_bytes=1,
         coding=None,
+        any_subtype=False,
         **settings,
     )
     assert _engine.live_connections() == before + 1

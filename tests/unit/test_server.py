@@ -4,16 +4,41 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
-from penstock import Limits, OpenCall, RpcError, Server, ServerStream, StatusCode, StopReport, UsageError, server
+from penstock import (
+    RAW,
+    Kind,
+    Limits,
+    Method,
+    OpenCall,
+    RpcError,
+    Server,
+    ServerStream,
+    Service,
+    StatusCode,
+    StopReport,
+    UsageError,
+    server,
+)
 from tests.unit.echo import Echo
 from tests.unit.memory import both_ends, connected, settle
 
 PATH = "/test.Service/Method"
 OPEN = OpenCall(PATH, "memory:1")
+
+
+class Raw(Service):
+    """A service whose messages are bytes."""
+
+    METHODS: ClassVar[Mapping[str, Method[Any, Any]]] = {"one": Method(PATH, Kind.BOTH_STREAM, bytes, bytes, RAW)}
+
+    async def one(self, stream: ServerStream[bytes, bytes]) -> None:
+        pass
 
 
 async def nothing(stream: ServerStream[bytes, bytes]) -> None:
@@ -46,6 +71,12 @@ def test_a_path_has_the_route_of_its_service_or_the_fallback_or_none() -> None:
     route = other.route("/no.Such/Method")
     assert route is not None
     assert route.handler is nothing
+
+
+def test_only_a_server_that_knows_nothing_but_protobuf_refuses_other_messages() -> None:
+    assert not Server([Echo()]).any_subtype
+    assert Server([Echo()], fallback=nothing).any_subtype
+    assert Server([Echo(), Raw()]).any_subtype
 
 
 def test_a_service_of_the_wrong_form_is_a_mistake_at_once() -> None:

@@ -57,7 +57,7 @@ def detach_all() -> None:
 class Engine:
     """One side of a connection. `peer` is the other: it makes and reads the frames."""
 
-    def __init__(self, *, client: bool, limits: Limits | None = None) -> None:
+    def __init__(self, *, client: bool, limits: Limits | None = None, any_subtype: bool = False) -> None:
         limits = limits or Limits()
         self.peer = Peer()
         self.told: list[str] = []
@@ -74,6 +74,7 @@ class Engine:
             max_receive_message_bytes=limits.max_receive_message_bytes,
             send_buffer_bytes=limits.send_buffer_bytes,
             coding=None,
+            any_subtype=any_subtype,
         )
         self.connection.attach(self._callbacks.append, self._write, self)
         _attached.append(self)
@@ -157,9 +158,9 @@ def client(limits: Limits | None = None, **settings: int) -> Engine:
     return engine
 
 
-def server(limits: Limits | None = None, **settings: int) -> Engine:
+def server(limits: Limits | None = None, *, any_subtype: bool = False, **settings: int) -> Engine:
     """A server that has said its preface and heard the client's."""
-    engine = Engine(client=False, limits=limits)
+    engine = Engine(client=False, limits=limits, any_subtype=any_subtype)
     engine.says()
     engine.hears(PREFACE, engine.peer.settings(**settings), engine.peer.settings_ack())
     return engine

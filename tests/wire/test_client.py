@@ -157,6 +157,25 @@ def test_an_answer_without_a_status_is_never_ok(head: list[tuple[str, str]], tol
 
 
 @pytest.mark.parametrize(
+    ("content_type", "code", "what"), [("text/html", 2, "gRPC"), ("application/grpc+json", 13, "protobuf")]
+)
+def test_an_answer_of_another_kind_is_an_error_although_it_says_ok(content_type: str, code: int, what: str) -> None:
+    engine = client()
+    head = engine.peer.headers(1, [(":status", "200"), ("content-type", content_type)])
+    call = answered(head, engine.peer.headers(1, OK, end=True), engine=engine)
+    text = f'the peer answered with content-type "{content_type}", which is not {what}'
+    assert call.told == [f"ended {code} {text!r} None remote"]
+
+
+@pytest.mark.parametrize("parameters", ["+proto", ";x=y", "+proto;x=y"])
+def test_an_answer_may_name_protobuf_or_not(parameters: str) -> None:
+    engine = client()
+    head = engine.peer.headers(1, [(":status", "200"), ("content-type", f"application/grpc{parameters}")])
+    call = answered(head, engine.peer.headers(1, OK, end=True), engine=engine)
+    assert call.told == ["responded None", "ended 0 '' None remote"]
+
+
+@pytest.mark.parametrize(
     ("error", "code", "text", "unprocessed"),
     [
         (CANCEL, 1, "stream no longer needed", ""),

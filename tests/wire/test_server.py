@@ -195,6 +195,34 @@ def test_an_encoding_nobody_offered_is_unimplemented_and_the_answer_says_what_is
     assert engine.told == ["settings"]
 
 
+def test_messages_that_are_not_protobuf_are_unimplemented_unless_any_are_taken() -> None:
+    request = with_headers(("content-type", "application/grpc+json"))
+    engine = server()
+    assert engine.hears(engine.peer.headers(1, request, end=True)) == [
+        head(
+            "Headers 1 END_STREAM",
+            ":status: 200",
+            "content-type: application/grpc",
+            "grpc-accept-encoding: identity,deflate,gzip",
+            "grpc-status: 12",
+            "grpc-message: messages are protobuf here, not json",
+        )
+    ]
+    assert engine.told == ["settings"]
+    engine = server(any_subtype=True)
+    assert engine.hears(engine.peer.headers(1, request, end=True)) == []
+    assert len(engine.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/grpc+proto", "application/grpc;x=y", "application/grpc+proto;x=y"]
+)
+def test_protobuf_may_be_named_or_not(content_type: str) -> None:
+    engine = server()
+    opened(engine, ("content-type", content_type), end=True)
+    assert engine.told[1:] == ["opened 1 /a.B/C host:1 None None"]
+
+
 @pytest.mark.parametrize(("calls", "refused"), [(1, []), (2, []), (3, ["RstStream 5 REFUSED_STREAM"])])
 def test_a_call_above_the_advertised_number_is_refused(calls: int, refused: list[str]) -> None:
     engine = server(Limits(max_concurrent_streams=2))

@@ -14,6 +14,8 @@ use thiserror::Error;
 
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
+/// The subtype that we speak, and that `application/grpc` alone stands for.
+pub(crate) const PROTOBUF: &[u8] = b"proto";
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("grpc-python-penstock/", env!("CARGO_PKG_VERSION")));
 
 /// A call to start.
@@ -116,13 +118,18 @@ impl Refusal {
 ///
 /// # Errors
 /// [`Refusal`] for what is not a gRPC call: 405 for another method, 415 for another content type, and INTERNAL with
-/// 400 for a timeout or metadata that cannot be read (as grpc-go does), UNIMPLEMENTED for a coding we have not.
-pub(crate) fn read(parts: &Parts) -> Result<CallHead, Refusal> {
+/// 400 for a timeout or metadata that cannot be read (as grpc-go does), UNIMPLEMENTED for a coding we have not and,
+/// unless `any_subtype`, for messages that are not protobuf.
+pub(crate) fn read(parts: &Parts, any_subtype: bool) -> Result<CallHead, Refusal> {
     if parts.method != Method::POST {
         return Err(Refusal::http(StatusCode::METHOD_NOT_ALLOWED));
     }
-    if !is_grpc(&parts.headers) {
+    let Some(subtype) = subtype(&parts.headers) else {
         return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    };
+    if subtype != PROTOBUF && !any_subtype {
+        let message = format!("messages are protobuf here, not {}", String::from_utf8_lossy(subtype));
+        return Err(Refusal { http: StatusCode::OK, status: Some((Code::Unimplemented, message)) });
     }
     let coding = coding::read(&parts.headers)
         .map_err(|error| Refusal { http: StatusCode::OK, status: Some((Code::Unimplemented, error.to_string())) })?;
@@ -145,10 +152,14 @@ pub(crate) fn read(parts: &Parts) -> Result<CallHead, Refusal> {
     })
 }
 
-/// `application/grpc`, with a subtype after `+` or parameters after `;`.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    matches!(value.strip_prefix(b"application/grpc"), Some([] | [b'+' | b';', ..]))
+/// How messages are made bytes: what follows `+` in `application/grpc+subtype;parameters`, protobuf unless named.
+/// `None`: it is not gRPC.
+pub(crate) fn subtype(headers: &HeaderMap) -> Option<&[u8]> {
+    match headers.get(header::CONTENT_TYPE)?.as_bytes().strip_prefix(b"application/grpc")? {
+        [] | [b';', ..] => Some(PROTOBUF),
+        [b'+', named @ ..] => named.split(|&byte| byte == b';').next().map(<[u8]>::trim_ascii_end),
+        _ => None,
+    }
 }
 
 /// The response head every call begins with.
@@ -178,7 +189,7 @@ mod tests {
         };
         let mut request = call.request().unwrap();
         change(&mut request);
-        read(&request.into_parts().0)
+        read(&request.into_parts().0, false)
     }
 
     #[test]
@@ -200,9 +211,22 @@ mod tests {
             let refusal = request(|r| drop(r.headers_mut().insert(header::CONTENT_TYPE, value))).unwrap_err();
             assert_eq!(status(refusal), 415, "{text}");
         }
-        for text in ["application/grpc+proto", "application/grpc;x=y"] {
+        for text in ["application/grpc+proto", "application/grpc;x=y", "application/grpc+proto ;x=y"] {
             let value = HeaderValue::from_static(text);
             request(|r| drop(r.headers_mut().insert(header::CONTENT_TYPE, value))).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_subtype_that_is_not_protobuf_is_unimplemented_unless_any_is_taken() {
+        for text in ["application/grpc+json", "application/grpc+", "application/grpc+json;x=proto"] {
+            let mut parts = Request::new(()).into_parts().0;
+            parts.method = Method::POST;
+            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(text));
+            let response = read(&parts, false).unwrap_err().response();
+            assert_eq!(response.status(), 200);
+            assert_eq!(status::read(response.headers()).unwrap().0, Code::Unimplemented as u8, "{text}");
+            read(&parts, true).unwrap();
         }
     }
 

@@ -1,13 +1,13 @@
 //! Response heads, trailers and errors, judged by a client: everything becomes one [`Outcome`].
 
 use crate::event::{Origin, Outcome};
-use crate::request::is_grpc;
+use crate::request::{PROTOBUF, subtype};
 use crate::wire::coding::{self, Coding};
 use crate::wire::metadata::{self, Pairs};
 use crate::wire::status::{self, Code};
 use h2::Reason;
-use http::HeaderMap;
 use http::response::Parts;
+use http::{HeaderMap, HeaderValue};
 
 /// Judges the head of a response. `last`: nothing follows it.
 ///
@@ -22,10 +22,14 @@ pub(crate) fn head(parts: &Parts, last: bool) -> Result<(Pairs, Option<Coding>),
         let message = format!("the peer answered with HTTP status {http} and no grpc-status");
         return Err(Outcome::new(status::from_http(http), message, Origin::Remote));
     }
-    if !is_grpc(&parts.headers) {
-        let kind = parts.headers.get(http::header::CONTENT_TYPE);
-        let message = format!("the peer answered with content-type {kind:?}, which is not gRPC");
-        return Err(Outcome::new(Code::Unknown, message, Origin::Remote));
+    let subtype = subtype(&parts.headers);
+    if subtype != Some(PROTOBUF) {
+        // To `application/grpc`, which we say, no other subtype is an answer.
+        let (code, what) = if subtype.is_some() { (Code::Internal, "protobuf") } else { (Code::Unknown, "gRPC") };
+        let kind = parts.headers.get(http::header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let kind = String::from_utf8_lossy(kind);
+        let message = format!("the peer answered with content-type {kind:?}, which is not {what}");
+        return Err(Outcome::new(code, message, Origin::Remote));
     }
     if last {
         return Err(trailers(None));
@@ -90,7 +94,7 @@ fn from_reset(reason: Reason) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderValue, Response};
+    use http::Response;
 
     fn judged(
         http: u16,
@@ -133,6 +137,8 @@ mod tests {
         assert_eq!(judged(503, &[], false).unwrap_err().code, Code::Unavailable as u8);
         assert_eq!(judged(404, &[GRPC], true).unwrap_err().code, Code::Unimplemented as u8);
         assert_eq!(judged(200, &[("content-type", "text/html")], false).unwrap_err().code, Code::Unknown as u8);
+        let json = ("content-type", "application/grpc+json");
+        assert_eq!(judged(200, &[json], false).unwrap_err().code, Code::Internal as u8);
         assert_eq!(judged(200, &[GRPC], true).unwrap_err().code, Code::Unknown as u8);
     }
 

@@ -14,7 +14,7 @@ impl<B: Body> Connection<B> {
     pub(crate) fn accept(&mut self, (request, mut respond): Accepted) {
         let (parts, receive) = request.into_parts();
         let id = u32::from(receive.stream_id());
-        match request::read(&parts) {
+        match request::read(&parts, self.settings.any_subtype) {
             Err(refusal) => {
                 // It fails only if the peer has reset the stream, which then wants no answer.
                 let _reset = respond.send_response(refusal.response(), true);

@@ -31,6 +31,8 @@ pub struct Settings {
     pub send_buffer_bytes: usize,
     /// How a server compresses for clients that offer this coding.
     pub coding: Option<Coding>,
+    /// A server takes calls whose messages are not protobuf: the application knows what they are.
+    pub any_subtype: bool,
 }
 
 /// The connection window: as large as HTTP/2 allows, or one stopped reader would stop all streams.

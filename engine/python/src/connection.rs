@@ -50,7 +50,8 @@ pub(crate) struct Connection {
 impl Connection {
     #[new]
     #[pyo3(signature = (*, client, read_buffer, stream_window_bytes, max_frame_bytes, max_concurrent_streams,
-                        max_header_list_bytes, max_receive_message_bytes, send_buffer_bytes, coding))]
+                        max_header_list_bytes, max_receive_message_bytes, send_buffer_bytes, coding,
+                        any_subtype=false))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one call in Python, one struct in Rust")]
     fn new(
         client: bool,
@@ -62,6 +63,7 @@ impl Connection {
         max_receive_message_bytes: usize,
         send_buffer_bytes: usize,
         coding: Option<&str>,
+        any_subtype: bool,
     ) -> PyResult<Self> {
         let settings = Settings {
             side: if client { Side::Client } else { Side::Server },
@@ -72,6 +74,7 @@ impl Connection {
             max_receive_message_bytes,
             send_buffer_bytes,
             coding: coding.and_then(|name| Coding::named(name.as_bytes())),
+            any_subtype,
         };
         let read_view = PyMemoryView::from(read_buffer.as_any())?.unbind();
         let shared = Arc::new(Shared::new(Core::new(settings)));

@@ -35,6 +35,7 @@ pub(crate) fn settings(side: Side) -> Settings {
         max_receive_message_bytes: 4 << 20,
         send_buffer_bytes: 64 * 1024,
         coding: None,
+        any_subtype: false,
     }
 }
 
