@@ -13,7 +13,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test generators check bench gen fmt lock clean
+.PHONY: help setup build demo test generators check conformance bench gen fmt lock clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -37,6 +37,9 @@ check: build ## formatting, lint, types and the checks in tools/: what must be c
 	cargo fmt --all --check
 	cargo clippy --quiet --locked --workspace --all-targets --all-features -- -D warnings
 	$(BIN)/python -m tools.check
+
+conformance: build ## run every case of connectconformance against our server and our client (needs Go)
+	$(BIN)/python -m tests.conformance
 
 bench: build ## run the benchmarks
 	$(BIN)/python -m benchmarks.run
