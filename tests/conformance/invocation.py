@@ -11,6 +11,10 @@ from connectrpc.conformance.v1.service_penstock import ConformanceServiceBase, C
 import penstock
 from tests.conformance import conversion
 
+COMPRESSIONS = {
+    config_pb2.COMPRESSION_IDENTITY: penstock.Compression.IDENTITY,
+    config_pb2.COMPRESSION_GZIP: penstock.Compression.GZIP,
+}
 NAMES = {method.path: name for name, method in ConformanceServiceBase.METHODS.items()}
 
 
@@ -32,7 +36,8 @@ class Invocation:
         timeout = self._request.timeout_ms / 1000 if self._request.HasField("timeout_ms") else None
         metadata = conversion.to_metadata(self._request.request_headers)
         only = self._messages() if self._method.kind.one_request else ()
-        call = make(*only, timeout=timeout, metadata=metadata)
+        options = penstock.CallOptions(compression=COMPRESSIONS[self._request.compression])
+        call = make(*only, timeout=timeout, metadata=metadata, options=options)
         try:
             await self._steps(call)
         except penstock.RpcError as error:

@@ -19,7 +19,8 @@ async def main() -> None:
     terminated = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
     limits = conversion.to_limits(request.message_receive_limit)
-    async with penstock.Server([Conformance()], limits=limits).listening("127.0.0.1:0") as address:
+    server = penstock.Server([Conformance()], limits=limits, compression=penstock.Compression.GZIP)
+    async with server.listening("127.0.0.1:0") as address:
         host, _, port = address.rpartition(":")
         framing.send(server_compat_pb2.ServerCompatResponse(host=host, port=int(port)))
         await terminated.wait()
