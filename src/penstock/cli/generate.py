@@ -14,11 +14,24 @@ _DESCRIPTION = """\
 Generate typed Python from .proto files: X_pb2.py and X_pb2.pyi for messages, X_penstock.py for services.
 Prints the path of each file it wrote. Writes nothing unless everything could be generated.
 """
+_EXAMPLES = """\
+examples:
+  penstock generate proto                     everything in the folder proto, beside the .proto files
+  penstock generate proto --out src/app/api   the same into a package of its own
+  penstock generate proto/a.proto -I proto    one file; what it imports is found in proto
+"""
+_IMPORT_HINT = "hint: --proto-path DIR says which folder the names in import statements count from"
 
 
 def add_parser(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("generate", help="Python from .proto files", description=_DESCRIPTION)
+    parser = commands.add_parser(
+        "generate",
+        help="Python from .proto files",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a .proto file, or a folder of them")
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: beside the .proto files)")
     parser.add_argument(
@@ -67,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     except InputError as error:
         return _fail(f"error: {error}", 2)
     except ProtocError as error:
-        return _fail(str(error), 1)
+        return _fail(f"{error}\n{_IMPORT_HINT}" if ": File not found." in str(error) else str(error), 1)
     except (GeneratorError, OSError) as error:
         return _fail(f"error: {error}", 1)
     if generated.warnings:

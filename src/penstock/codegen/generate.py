@@ -1,13 +1,14 @@
 """Everything from .proto to Python: message modules by protoc, service modules by our generator."""
 
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from penstock.codegen.errors import InputError
+from penstock.codegen.errors import InputError, OutputError
 from penstock.codegen.modules import module_name
 from penstock.codegen.plugin import service_path
 from penstock.codegen.private_pool import use_pool
@@ -53,11 +54,11 @@ def generate(
         pool: Full name of a module whose `POOL` takes the descriptors; None means the pool of the whole process.
 
     Raises:
-        InputError: The paths name nothing to generate from.
+        InputError: The paths name nothing to generate from, or `pool` is no name of a module.
         MissingProtocError: grpcio-tools is not installed.
         ProtocError: protoc refused the files.
-        GeneratorError: Two rpcs of a service get the same Python name, or `pool` is no name of a module.
-        OSError: A file cannot be read or written.
+        OutputError: A file cannot be written.
+        GeneratorError: Two rpcs of a service get the same Python name.
     """
     groups = find_sources(paths, out, proto_paths)
     texts: dict[Path, str] = {}
@@ -121,10 +122,22 @@ def _write_all(texts: Mapping[Path, str]) -> None:
     partial = {path: path.with_name(f".{path.name}.partial") for path in texts}
     try:
         for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial[path].write_text(text, "utf-8", newline="\n")
+            with _named_in_errors(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            with _named_in_errors(path):
+                partial[path].write_text(text, "utf-8", newline="\n")
         for path in texts:
-            partial[path].replace(path)
+            with _named_in_errors(path):
+                partial[path].replace(path)
     finally:
         for path in partial.values():
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # it was never made, or the reason is told already
+                path.unlink()
+
+
+@contextmanager
+def _named_in_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error

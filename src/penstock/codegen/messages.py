@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
-from penstock.codegen.modules import Import, module_alias, module_name, needs_importlib, parent_package
+from penstock.codegen.modules import Import, as_variable, module_alias, module_name, needs_importlib, parent_package
 
 __all__ = ["Message", "MessageNames", "index_messages"]
 
@@ -94,9 +94,6 @@ class MessageNames:
 
     def _variable(self, proto_path: str) -> str:
         module = module_name(proto_path)
-        name = module_alias(module)
         # The file's own messages are most of what it says: they get the plain name, if no other module has it.
-        plain = module.rpartition(".")[2]
-        if proto_path == self._proto_path and plain not in self._taken:
-            name = plain
-        return name if name.isidentifier() else f"_{name}"
+        plain = as_variable(module.rpartition(".")[2])
+        return plain if proto_path == self._proto_path and plain not in self._taken else module_alias(module)

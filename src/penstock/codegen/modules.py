@@ -1,9 +1,20 @@
 """Modules that protoc writes for .proto files, and the statements that import them."""
 
 import keyword
+import re
 from dataclasses import dataclass
 
-__all__ = ["Import", "module_alias", "module_name", "needs_importlib", "parent_package", "relative_package"]
+__all__ = [
+    "Import",
+    "as_variable",
+    "module_alias",
+    "module_name",
+    "needs_importlib",
+    "parent_package",
+    "relative_package",
+]
+
+_NOT_IN_NAMES = re.compile(r"\W")
 
 
 def module_name(proto_path: str, suffix: str = "_pb2") -> str:
@@ -22,9 +33,18 @@ def module_name(proto_path: str, suffix: str = "_pb2") -> str:
 def module_alias(module: str) -> str:
     """Give the name protoc binds an imported module to: a.b_c_pb2 becomes a_dot_b__c__pb2.
 
+    What no name can hold, such as a space or a digit at the front, becomes an underscore or gets one: there protoc's
+    own name is no Python.
+
     Source: protobuf, src/google/protobuf/compiler/python/helpers.cc, ModuleAlias.
     """
-    return module.replace("_", "__").replace(".", "_dot_")
+    return as_variable(module.replace("_", "__").replace(".", "_dot_"))
+
+
+def as_variable(name: str) -> str:
+    """Turn a text into a name that Python accepts; most stay as they are."""
+    name = _NOT_IN_NAMES.sub("_", name)
+    return name if name.isidentifier() else f"_{name}"
 
 
 def needs_importlib(module: str) -> bool:

@@ -1,6 +1,6 @@
 """protoc-gen-penstock: the generator as a plugin of protoc and buf.
 
-    protoc --penstock_out=. --penstock_opt=imports=relative echo.proto
+    protoc --python_out=. --pyi_out=. --penstock_out=. --penstock_opt=imports=relative echo.proto
 
 Source: google/protobuf/compiler/plugin.proto.
 """
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 
 from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGeneratorResponse
 from google.protobuf.descriptor_pb2 import Edition
+from google.protobuf.message import DecodeError
 
 from penstock.codegen.errors import GeneratorError
 from penstock.codegen.modules import module_name
@@ -18,9 +19,20 @@ from penstock.codegen.service_file import generate_file
 __all__ = ["main", "respond", "service_path"]
 
 
+_USAGE = """\
+protoc-gen-penstock is a plugin that protoc or buf runs; it writes X_penstock.py for the services of X.proto:
+    protoc --python_out=OUT --pyi_out=OUT --penstock_out=OUT [--penstock_opt=imports=relative] X.proto
+Without either of them: penstock generate X.proto"""
+
+
 def main() -> None:
-    """Answer the request on standard input, on standard output."""
-    request = CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
+    """Answer the request on standard input, on standard output; say how it is used to who runs it by hand."""
+    if sys.argv[1:] or sys.stdin.isatty():
+        sys.exit(_USAGE)
+    try:
+        request = CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
+    except DecodeError as error:
+        sys.exit(f"protoc-gen-penstock: standard input holds no request of protoc ({error})\n{_USAGE}")
     sys.stdout.buffer.write(respond(request).SerializeToString(deterministic=True))
 
 

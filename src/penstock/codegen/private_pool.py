@@ -6,7 +6,7 @@ or under another file name, would make a program fail that imports both.
 
 import re
 
-from penstock.codegen.errors import GeneratorError
+from penstock.codegen.errors import InputError
 from penstock.codegen.modules import needs_importlib
 
 __all__ = ["use_pool"]
@@ -24,8 +24,8 @@ def use_pool(source: str, module: str) -> str:
             that are imported from elsewhere, such as google's, must be in it.
 
     Raises:
-        GeneratorError: The name is none that an import statement can have.
+        InputError: The name is none that an import statement can have.
     """
     if needs_importlib(module):
-        raise GeneratorError(f"no module can be imported under the name {module!r}; hint: --pool package.module")
+        raise InputError(f"no module can be imported under the name {module!r}; hint: --pool package.module")
     return _SHARED.sub("_POOL", source.replace(_IMPORT, f"from {module} import POOL as _POOL", 1))

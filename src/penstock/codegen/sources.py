@@ -37,8 +37,11 @@ def find_sources(
         proto_paths: As protoc's `-I`: the first one that contains a file is its root.
 
     Raises:
-        InputError: A path is not there, holds no .proto file, or lies in none of the proto paths.
+        InputError: A path or a proto path is not there, or a path holds no .proto file, or it lies in no proto path.
     """
+    for folder in proto_paths:
+        if not folder.is_dir():
+            raise InputError(f"no such folder: {folder}")
     groups: dict[Path, SourceGroup] = {}
     for path in paths:
         for file in _proto_files(path):

@@ -63,6 +63,40 @@ def test_a_collision_exits_1_and_names_both(tmp_path: Path, capsys: pytest.Captu
     )
 
 
+def test_an_import_that_is_not_found_exits_1_with_its_line_and_a_hint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_proto(tmp_path, 'import "nowhere.proto";', "a.proto")
+    code, out, err = run(capsys, path)
+    assert (code, out) == (1, "")
+    assert f'{path}:2:1: Import "nowhere.proto" was not found or had errors.\n' in err
+    assert err.endswith("hint: --proto-path DIR says which folder the names in import statements count from\n")
+
+
+def test_a_proto_path_that_is_not_there_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "missing"
+    assert run(capsys, write_proto(tmp_path, SERVICE, "a.proto"), "-I", missing) == (
+        2,
+        "",
+        f"error: no such folder: {missing}\n",
+    )
+
+
+def test_a_pool_that_cannot_be_imported_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, write_proto(tmp_path, SERVICE, "a.proto"), "--pool", "a-b")
+    assert (code, out) == (2, "")
+    assert err == "error: no module can be imported under the name 'a-b'; hint: --pool package.module\n"
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["generate", "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "\n  penstock generate proto --out src/app/api " in text
+    assert "X_penstock.py for services" in text
+
+
 def test_a_missing_folder_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = tmp_path / "missing"
     assert run(capsys, missing) == (2, "", f"error: no such file or folder: {missing}\n")
@@ -72,8 +106,7 @@ def test_a_file_in_the_way_of_the_output_folder_exits_1(tmp_path: Path, capsys: 
     path = write_proto(tmp_path, SERVICE, "a.proto")
     code, out, err = run(capsys, path, "--out", path)
     assert (code, out) == (1, "")
-    assert err.startswith("error: ")
-    assert str(path) in err
+    assert err == f"error: cannot write {path}: File exists\n"
 
 
 def test_without_grpcio_tools_exits_2_with_a_hint(

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from penstock.cli.main import main
-from penstock.codegen.errors import GeneratorError, InputError, MissingProtocError, ProtocError
+from penstock.codegen.errors import GeneratorError, InputError, MissingProtocError, OutputError, ProtocError
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(GeneratorError, 1), (ProtocError, 1), (InputError, 2), (MissingProtocError, 2)]
+    ("error", "code"),
+    [(GeneratorError, 1), (ProtocError, 1), (OutputError, 1), (InputError, 2), (MissingProtocError, 2)],
 )
 def test_every_error_has_an_exit_code_and_its_text_is_shown(
     error: type[GeneratorError], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

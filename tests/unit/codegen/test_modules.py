@@ -23,6 +23,13 @@ def test_alias_keeps_modules_apart() -> None:
 
 
 @pytest.mark.parametrize(
+    ("module", "expected"), [("1st_pb2", "_1st__pb2"), ("a b_pb2", "a_b__pb2"), ("a.b+c_pb2", "a_dot_b_c__pb2")]
+)
+def test_alias_is_a_name_whatever_the_module_is_called(module: str, expected: str) -> None:
+    assert module_alias(module) == expected
+
+
+@pytest.mark.parametrize(
     ("module", "expected"), [("a.b_pb2", False), ("class.b_pb2", True), ("1st_pb2", True), ("match.b_pb2", False)]
 )
 def test_modules_that_no_statement_can_name(module: str, expected: bool) -> None:

@@ -62,9 +62,23 @@ def test_the_path_follows_the_folders_of_the_proto() -> None:
 
 def test_the_process_reads_standard_input_and_writes_standard_output() -> None:
     asked = request("no_package.proto")
-    command = [sys.executable, "-c", "from penstock.codegen.plugin import main; main()"]
-    child = subprocess.run(command, input=asked.SerializeToString(), capture_output=True, check=True)
+    child = run_plugin(asked.SerializeToString())
+    assert (child.returncode, child.stderr) == (0, b"")
     assert CodeGeneratorResponse.FromString(child.stdout) == respond(asked)
+
+
+@pytest.mark.parametrize(("data", "arguments"), [(b"no request", []), (b"", ["--help"])])
+def test_who_runs_it_by_hand_is_told_how_it_is_used(data: bytes, arguments: list[str]) -> None:
+    child = run_plugin(data, *arguments)
+    assert (child.returncode, child.stdout) == (1, b"")
+    assert b"--penstock_out=OUT" in child.stderr
+    assert b"Traceback" not in child.stderr
+
+
+def run_plugin(data: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run it as a process."""
+    command = [sys.executable, "-c", "from penstock.codegen.plugin import main; main()", *arguments]
+    return subprocess.run(command, input=data, capture_output=True, check=False)
 
 
 def test_the_plugin_does_not_import_the_command_line() -> None:

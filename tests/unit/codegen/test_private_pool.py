@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from google.protobuf import descriptor_pool
 
-from penstock.codegen.errors import GeneratorError
+from penstock.codegen.errors import InputError
 from penstock.codegen.generate import generate
 from penstock.codegen.private_pool import use_pool
 from tests.unit.codegen.protofiles import write_proto
@@ -39,5 +39,5 @@ def test_nothing_but_the_pool_changes() -> None:
 
 @pytest.mark.parametrize("name", ["a-b", "class.pool", "", "a..b"])
 def test_what_cannot_be_imported_is_no_pool(name: str) -> None:
-    with pytest.raises(GeneratorError, match=r"hint: --pool package\.module"):
+    with pytest.raises(InputError, match=r"hint: --pool package\.module"):
         use_pool("", name)

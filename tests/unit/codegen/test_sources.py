@@ -60,3 +60,9 @@ def test_a_path_that_gives_nothing_is_named(tree: Path, path: str, expected: str
 def test_a_file_outside_the_proto_paths_is_named(tree: Path) -> None:
     with pytest.raises(InputError, match=r"a\.proto lies in none of the proto paths: .*x"):
         find_sources([tree / "a.proto"], None, [tree / "x"])
+
+
+def test_a_proto_path_that_is_no_folder_is_named(tree: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        find_sources([tree / "a.proto"], None, [tree, tree / "nowhere"])
+    assert str(caught.value) == f"no such folder: {tree / 'nowhere'}"
