@@ -41,6 +41,9 @@ check: build ## formatting, lint, types and the checks in tools/: what must be c
 conformance: build ## run every case of connectconformance against our server and our client (needs Go)
 	$(BIN)/python -m tests.conformance
 
+# The tests make it too, when they need it.
+generators: build/generators/buf/node_modules/.package-lock.json build/generators/protoc/bin/protoc ## install buf and protoc, for the tests of generated code
+
 bench: build ## run the benchmarks
 	$(BIN)/python -m benchmarks.run
 
@@ -73,13 +76,10 @@ $(ENGINE): $(REQUIREMENTS) $(ENGINE_SOURCES) pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked
 	@touch $@
 
-# What the tests of generated code run besides the protoc of grpcio-tools. The tests make it too, when they need it.
-generators: build/generators/buf/node_modules/.package-lock.json build/generators/protoc/bin/protoc
-
 build/generators/buf/node_modules/.package-lock.json: tests/interop/generators/package-lock.json
 	mkdir -p build/generators/buf
 	cp tests/interop/generators/package.json $< build/generators/buf
-	npm ci --prefix build/generators/buf --no-audit --no-fund --loglevel=error
+	npm ci --prefix build/generators/buf --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 build/generators/protoc/bin/protoc: tests/interop/generators/requirements.txt
