@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["BothStreamCall", "ClientStreamCall", "ServerStreamCall", "UnaryCall"]
 
 
-class UnaryCall(ClientCall[Any, ReplyT]):
+class UnaryCall(ClientCall[Never, ReplyT]):
     """One → one. Await it for the reply; it starts then.
 
     Cancelling: the call is cancelled on both sides.

@@ -10,6 +10,7 @@ import pytest
 from examples.tutorial.programs import PROJECT
 from penstock.cli.main import main
 from tests.interop.generators.programs import BUF, PROTOC, installed, run
+from tests.unit.codegen.checkers import CHECKERS, check
 
 pytestmark = pytest.mark.timeout(120)  # the first test of a fresh checkout installs buf and protoc
 PAGE = (PROJECT / "docs/generated-code.md").read_text("utf-8")
@@ -50,6 +51,8 @@ def test_penstock_generate_makes_the_files_and_the_program_runs(
     child = subprocess.run([sys.executable, "program.py"], cwd=project, capture_output=True, check=False, text=True)
     assert child.stderr == ""
     assert child.stdout == "cents: 3\n\ncents: 1\n\ncents: 1\n\nUNIMPLEMENTED\n"
+    for checker in CHECKERS:
+        assert check(checker, project, [project / "program.py"]) == []
 
 
 def test_protoc_makes_the_same_service_file(project: Path) -> None:
