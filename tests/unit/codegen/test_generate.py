@@ -2,13 +2,15 @@
 
 import importlib
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from penstock.codegen.errors import GeneratorError, InputError, OutputError, ProtocError
 from penstock.codegen.generate import generate
-from tests.unit.codegen.protofiles import write_proto
+from tests.unit.codegen.protofiles import CORPUS, write_proto
 
 SERVICE = "message M { string text = 1; } service S { rpc Get(M) returns (M); }"
 
@@ -65,6 +67,21 @@ def test_imports_across_two_roots_stay_absolute(tmp_path: Path) -> None:
     generate([library, user], proto_paths=[tmp_path / "one", tmp_path / "two"])
     assert files(tmp_path / "one") == ["b.proto", "b_pb2.py", "b_pb2.pyi"]
     assert "\nimport b_pb2 as b__pb2\n" in (tmp_path / "two/a_pb2.py").read_text()
+
+
+def test_all_of_it_can_be_imported_from_a_package_at_any_depth(tmp_path: Path) -> None:
+    generated = generate([CORPUS], out=tmp_path / "one/two")
+    names = [".".join(path.relative_to(tmp_path).with_suffix("").parts) for path in generated.paths]
+    modules = sorted(set(names))
+    program = f"""
+import importlib, sys
+for name in {modules!r}:
+    importlib.import_module(name)
+generated = {{name for name in sys.modules if name.endswith(("_pb2", "_penstock"))}}
+print(sorted(name for name in generated if not name.startswith("google.")) == {modules!r})
+"""
+    child = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=False, text=True)
+    assert (child.stdout, child.stderr) == ("True\n", "")
 
 
 def test_messages_inside_a_package_can_be_pickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
