@@ -92,6 +92,7 @@ class Connector:
                     self._attempt = self.loop.create_task(self._try(), name=f"penstock connect {self._address}")
                     self._attempt.add_done_callback(self._on_attempt_done)
                 await asyncio.wait([self._attempt])
+                self._heed_early_end()
             if self._failures and not wait_for_ready:
                 raise self._failure()
 
@@ -157,6 +158,14 @@ class Connector:
             # Not the network: a mistake, here or in an address. It must not be retried in silence.
             logger.error("connecting to %s failed", self._address, exc_info=attempt.exception())
             self._note_failure(str(attempt.exception()))
+
+    def _heed_early_end(self) -> None:
+        """Take a connection that ended before a call could use it for a failed attempt.
+
+        Otherwise a peer that says SETTINGS and hangs up would be asked again at once, and again.
+        """
+        if not self._failures and self.newest is not None and not self.newest.is_usable:
+            self._note_failure(self.newest.reason or "the peer closed the connection")
 
     def _note_failure(self, reason: str) -> None:
         pause = self._limits.reconnect_initial_seconds * GROWTH ** min(self._failures, 64)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from hyperframe.frame import GoAwayFrame, RstStreamFrame, SettingsFrame
 
 import penstock
 from examples.tutorial.programs import free_address
@@ -146,6 +147,37 @@ async def test_pauses_between_attempts_grow() -> None:
     pauses = [later - earlier for earlier, later in itertools.pairwise(came)]
     least = [min(0.02 * 1.6**number, 0.06) * 0.8 - 0.002 for number in range(5)]  # uvloop counts in milliseconds
     assert all(pause >= bound for pause, bound in zip(pauses, least, strict=True)), (pauses, least)
+
+
+@pytest.mark.parametrize(
+    ("last_words", "reason"),
+    [
+        (GoAwayFrame(0, 0, 0, b"restarting").serialize(), "GOAWAY, code 0, 'restarting'"),
+        (RstStreamFrame(2).serialize(), "connection lost: .*protocol error"),  # a stream that nobody opened
+    ],
+)
+async def test_a_peer_that_ends_every_connection_before_its_first_call_is_not_asked_without_pause(
+    last_words: bytes, reason: str
+) -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readexactly(24)
+        writer.write(SettingsFrame(0).serialize() + last_words)
+        writer.close()
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listener:
+        port = listener.sockets[0].getsockname()[1]
+        async with penstock.Channel(f"127.0.0.1:{port}") as channel:
+            with pytest.raises(penstock.Unavailable, match=reason):
+                await within_bound(EchoClient(channel).unary(Note()))
+            assert channel.state is penstock.ChannelState.TRANSIENT_FAILURE
+            with pytest.raises(penstock.DeadlineExceeded):
+                await within_bound(EchoClient(channel).unary(Note(), wait_for_ready=True, timeout=0.05))
+    assert connections == 1
 
 
 async def test_a_peer_that_accepts_and_says_nothing_fails_the_attempt() -> None:
