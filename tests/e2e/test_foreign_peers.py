@@ -172,7 +172,7 @@ async def test_clients_that_leave_at_once_leave_nothing() -> None:
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "the peer speaks HTTP/1, not HTTP/2"),
         (b"\x15\x03\x01\x00\x02\x02\x46", "the peer speaks TLS, this connection is plaintext"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "not HTTP/2"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "the peer does not speak HTTP/2"),
         (b"\xff" * 20, "the peer does not speak HTTP/2"),
         (b"", "closed the connection"),
     ],

@@ -176,16 +176,16 @@ def test_an_answer_may_name_protobuf_or_not(parameters: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "text", "unprocessed"),
+    ("error", "code", "name", "unprocessed"),
     [
-        (CANCEL, 1, "stream no longer needed", ""),
-        (REFUSED_STREAM, 14, "refused stream before processing any application logic", " unprocessed"),
-        (ENHANCE_YOUR_CALM, 8, "detected excessive load generating behavior", ""),
+        (CANCEL, 1, "CANCEL", ""),
+        (REFUSED_STREAM, 14, "REFUSED_STREAM", " unprocessed"),
+        (ENHANCE_YOUR_CALM, 8, "ENHANCE_YOUR_CALM", ""),
     ],
 )
-def test_a_reset_is_the_status_the_specification_says(error: int, code: int, text: str, unprocessed: str) -> None:
+def test_a_reset_is_the_status_the_specification_says(error: int, code: int, name: str, unprocessed: str) -> None:
     engine = client()
-    told = f"ended {code} 'the peer reset the stream: {text}' None remote{unprocessed}"
+    told = f"ended {code} 'the peer reset the stream: {name}' None remote{unprocessed}"
     assert answered(engine.peer.reset(1, error), engine=engine).told == [told]
 
 

@@ -142,7 +142,7 @@ def test_a_client_that_resets_is_told_to_the_call() -> None:
     engine = server()
     call = opened(engine)
     engine.hears(engine.peer.reset(1, CANCEL))
-    assert call.told == ["ended 1 'the peer reset the stream: stream no longer needed' None remote"]
+    assert call.told == ["ended 1 'the peer reset the stream: CANCEL' None remote"]
     call.send_now(b"late")
     assert engine.says() == []
 

@@ -105,8 +105,19 @@ fn is_settings(head: &[u8]) -> bool {
 fn guess(seen: &[u8]) -> Foreign {
     match seen {
         [0x15 | 0x16, 3, ..] | [0x15 | 0x16] => Foreign::Tls,
-        [first, ..] if first.is_ascii_uppercase() => Foreign::Http1,
+        _ if is_http1(seen) => Foreign::Http1,
         _ => Foreign::Unknown,
+    }
+}
+
+/// The begin of a request line (method, space, target) or of a status line. Source: RFC 9112 sections 3 and 4.
+fn is_http1(seen: &[u8]) -> bool {
+    let word = seen.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    match &seen[word..] {
+        [] | [b' '] => word > 0,
+        [b' ', target, ..] => word > 0 && (matches!(target, b'/' | b'*' | b'h') || seen.starts_with(b"CONNECT ")),
+        [b'/', ..] => seen.starts_with(b"HTTP"),
+        _ => false,
     }
 }
 
@@ -131,7 +142,12 @@ mod tests {
     fn others_are_named() {
         let client = |bytes: &[u8]| verdict(Opening::of_client(), bytes, 100).unwrap_err();
         assert_eq!(client(b"GET / HTTP/1.1\r\n"), Foreign::Http1);
-        assert_eq!(client(b"POST / HTTP/1.1\r\n"), Foreign::Http1);
+        for line in ["POST / HTTP/1.1\r\n", "POS", "POST ", "OPTIONS * HTTP", "GET http://", "CONNECT host:443"] {
+            assert_eq!(client(line.as_bytes()), Foreign::Http1, "{line}");
+        }
+        for line in ["INVALID CONNECTION PREFACE\r\n", "SSH-2.0-OpenSSH_9.6\r\n", " / HTTP/1.1\r\n", "HELO/"] {
+            assert_eq!(client(line.as_bytes()), Foreign::Unknown, "{line}");
+        }
         assert_eq!(client(&[0x16, 3, 1, 0, 200]), Foreign::Tls);
         assert_eq!(client(b"\0\0garbage"), Foreign::Unknown);
         let server = |bytes: &[u8]| verdict(Opening::of_server(), bytes, 100).unwrap_err();

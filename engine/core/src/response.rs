@@ -76,7 +76,7 @@ pub(crate) fn lost(message: &str) -> Outcome {
 /// Judges a RST_STREAM of the peer.
 pub(crate) fn reset(reason: Reason) -> Outcome {
     let code = from_reset(reason);
-    let message = format!("the peer reset the stream: {}", reason.description());
+    let message = format!("the peer reset the stream: {reason:?}");
     Outcome { unprocessed: reason == Reason::REFUSED_STREAM, ..Outcome::new(code, message, Origin::Remote) }
 }
 
