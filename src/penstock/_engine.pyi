@@ -203,6 +203,10 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
     def _held_bytes(self) -> int:
         """Received, and not taken."""
 
+    @property
+    def _expanded_messages(self) -> int:
+        """Taken, and came compressed."""
+
 @final
 class Connection:
     """One HTTP/2 connection of either side, without a socket."""

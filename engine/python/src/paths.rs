@@ -125,6 +125,7 @@ impl StreamBase {
                 let codec = self.codec.get();
                 if let Some(coding) = coding {
                     bytes = codec.expand(&bytes, coding)?;
+                    self.expanded.fetch_add(1, Relaxed);
                 }
                 codec.decode(bytes).map(Found::Message)
             }

@@ -13,7 +13,7 @@ use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Where the call is.
@@ -42,6 +42,8 @@ pub(crate) struct StreamBase {
     pub(crate) mergeable: AtomicBool,
     /// Number of the coding that messages are compressed with; 0 for none.
     pub(crate) coding: AtomicU8,
+    /// Taken messages that came compressed.
+    pub(crate) expanded: AtomicU64,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,6 +66,7 @@ impl StreamBase {
             closed: AtomicBool::new(false),
             mergeable: AtomicBool::new(false),
             coding: AtomicU8::new(0),
+            expanded: AtomicU64::new(0),
         }
     }
 
@@ -296,6 +299,12 @@ impl StreamBase {
     #[getter]
     fn _held_bytes(&self) -> usize {
         self.link.get().map_or(0, |link| link.shared.with(|core| core.held(link.id)))
+    }
+
+    /// Messages taken that came compressed.
+    #[getter]
+    fn _expanded_messages(&self) -> u64 {
+        self.expanded.load(Relaxed)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
