@@ -13,11 +13,11 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test generators check conformance bench gen fmt lock clean
+.PHONY: help setup build demo test generators check conformance http2 bench gen fmt lock clean
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
-		|| sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1: \2/p' Makefile
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1: \2/p' Makefile
 
 setup: $(REQUIREMENTS) ## make .venv and install what development needs (again only when the pins change)
 
@@ -43,6 +43,9 @@ conformance: build ## run every case of connectconformance against our server an
 
 # The tests make it too, when they need it.
 generators: build/generators/buf/node_modules/.package-lock.json build/generators/protoc/bin/protoc ## install buf and protoc, for the tests of generated code
+
+http2: build ## run h2spec, h2specd and grpc's negative HTTP/2 cases (needs Go)
+	CI=true $(BIN)/python -m pytest tests/interop/http2
 
 bench: build ## run the benchmarks
 	$(BIN)/python -m benchmarks.run

@@ -56,6 +56,15 @@ def _start_go(name: str, address: str) -> Program:
     return Program([str(build_go(GO_MODULE) / name)], environment)
 
 
+def find_go(purpose: str) -> str:
+    """Give the path of `go`, or skip the test; with CI=true, fail it."""
+    go = shutil.which("go")
+    if go is None:
+        absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        absent(f"needs Go to build {purpose}, and there is no `go` on the PATH")
+    return go
+
+
 @functools.cache
 def build_go(module: Path) -> Path:
     """Build the programs of a Go module, or skip the test; go itself knows which of them are still fresh.
@@ -63,10 +72,7 @@ def build_go(module: Path) -> Path:
     Returns:
         The folder they are in.
     """
-    go = shutil.which("go")
-    if go is None:
-        absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        absent(f"needs Go to build {module.relative_to(PROJECT)}, and there is no `go` on the PATH")
+    go = find_go(str(module.relative_to(PROJECT)))
     folder = module / "bin"
     built = subprocess.run(
         [go, "build", "-buildvcs=false", "-o", f"{folder}{os.sep}", "./..."],

@@ -1,0 +1,62 @@
+"""Does our client speak HTTP/2 as h2specd understands it, whatever the server does?"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import penstock
+from tests.e2e.support import until
+from tests.interop.http2.suites import connections, h2specd
+
+# Seconds; the first one builds the Go programs.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.loops]
+
+CASES = 57
+"""The cases of h2specd 2.2.1."""
+
+CALL_SECONDS = 2.0
+
+ENDS = {
+    penstock.StatusCode.CANCELLED,  # the peer reset the stream with CANCEL
+    penstock.StatusCode.INTERNAL,  # it did something else against the rules
+    penstock.StatusCode.UNAVAILABLE,  # it said GOAWAY
+    penstock.StatusCode.UNKNOWN,  # it ended the stream without a status
+}
+"""What becomes of our calls."""
+
+LIMITS = penstock.Limits(max_frame_bytes=16 * 1024)
+"""h2specd takes it for granted that 16,385 bytes are more than a client's SETTINGS_MAX_FRAME_SIZE (client/4.2/2)."""
+
+
+class Caller:
+    """Makes a call in every case; keeps what became of it."""
+
+    def __init__(self, security: connections.Security) -> None:
+        self._security = security
+        self.codes: dict[str, penstock.StatusCode] = {}
+
+    async def call(self, address: str) -> None:
+        """Make one call, then wait until the server has said GOAWAY or has gone, which is the end of its case."""
+        async with penstock.Channel(address, limits=LIMITS, **self._security.client) as channel:
+            try:
+                async with channel.stream("/penstock.test.Spec/Call", timeout=CALL_SECONDS) as stream:
+                    await stream.send(b"the request stays open, so that streams of both states are met")
+                    async for _ in stream:
+                        pass
+            except penstock.RpcError as error:
+                self.codes[address] = error.code
+            await until(lambda: channel.state is not penstock.ChannelState.READY)
+
+
+@pytest.mark.parametrize("kind", connections.KINDS)
+async def test_every_case_of_h2specd_passes(kind: str, tmp_path: Path, tell: Callable[[str], None]) -> None:
+    security = connections.security(kind, tmp_path)
+    caller = Caller(security)
+    report = await h2specd.run(caller.call, tmp_path, certificate=security.certificate)
+    tell(f"h2specd against our client, {kind}: {report}")
+    assert len(report.cases) == CASES
+    assert report.complaints() == ""
+    # No case has a whole answer, and none leaves a call to its deadline.
+    assert len(caller.codes) == CASES
+    assert set(caller.codes.values()) <= ENDS
