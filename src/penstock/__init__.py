@@ -1,5 +1,6 @@
 """gRPC streams that never leak and run at wire speed."""
 
+from penstock import tls
 from penstock._engine import VERSION as __version__
 from penstock.channel import Channel, ChannelState
 from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
@@ -29,6 +30,7 @@ from penstock.server_calls import ServerCall, ServerStream
 from penstock.service import Service, unimplemented
 from penstock.status import Status, StatusCode
 from penstock.stream import Stream
+from penstock.tls import TlsPeer
 
 __all__ = [
     "PROTOBUF",
@@ -67,6 +69,7 @@ __all__ = [
     "StatusCode",
     "StopReport",
     "Stream",
+    "TlsPeer",
     "UnaryCall",
     "Unavailable",
     "UnfinishedCall",
@@ -76,5 +79,6 @@ __all__ = [
     "broadcast",
     "encode",
     "send_each",
+    "tls",
     "unimplemented",
 ]

@@ -64,18 +64,29 @@ def parse(text: str) -> Address:
     return Address(host, int(port))
 
 
-def check_plaintext(address: Address, *, plaintext: bool) -> None:
+def check_protection(address: Address, *, tls: object, plaintext: bool) -> None:
     """Refuse plaintext that leaves the machine, unless it was asked for.
 
     Raises:
-        UsageError: The address is not local, and nobody said `plaintext=True`.
+        UsageError: The address is not local, and nobody said `tls=` or `plaintext=True`; or somebody said both.
     """
-    if not plaintext and not address.is_local:
+    if tls and plaintext:
+        msg = "tls= and plaintext=True are two things: leave one out"
+        raise UsageError(msg)
+    if not tls and not plaintext and not address.is_local:
         msg = (
             f"{address} is not on this machine, and plaintext can be read and changed on the way: "
-            "write plaintext=True if that is what you want"
+            "pass tls=, or write plaintext=True if that is what you want"
         )
         raise UsageError(msg)
+
+
+def host_of(authority: str) -> str:
+    """The host in `host`, `host:port`, `[ipv6]` or `[ipv6]:port`: what TLS verifies."""
+    host, _, port = authority.rpartition(":")
+    bare = host if port.isdigit() and (":" not in host or host.endswith("]")) else authority
+    # A name may end in the dot of the root, a certificate's never does.
+    return bare.removeprefix("[").removesuffix("]").removesuffix(".")
 
 
 def of_socket(sock: socket.socket) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from penstock.channel import Channel
     from penstock.limits import CallOptions
     from penstock.metadata import MetadataLike, MetadataValue
+    from penstock.tls import TlsPeer
 
 RequestT = TypeVar("RequestT")
 ReplyT = TypeVar("ReplyT")
@@ -74,6 +75,11 @@ class ClientCall(Stream[RequestT, ReplyT]):
     def peer(self) -> str | None:
         """Address of the server; `None` before the call is on a connection."""
         return None if self._connection is None else self._connection.peer
+
+    @property
+    def tls(self) -> TlsPeer | None:
+        """What the TLS handshake showed of the server; `None` in plaintext, or before the call is on a connection."""
+        return None if self._connection is None else self._connection.tls
 
     @property
     def trailing_metadata(self) -> Metadata | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,17 @@ class ClientConnection(Transport):
     would open and reset those that were given up meanwhile.
     """
 
-    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop, authority: str, *, secure: bool) -> None:
-        super().__init__(limits, loop, client=True)
+    def __init__(
+        self,
+        limits: Limits,
+        loop: asyncio.AbstractEventLoop,
+        authority: str,
+        context: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+    ) -> None:
+        super().__init__(limits, loop, client=True, context=context, server_hostname=server_hostname)
         self._authority = authority
-        self._secure = secure
+        self._secure = context is not None
         self.calls: set[ClientCall[Any, Any]] = set()
         """Calls that are open."""
         self.free = 0

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import random
+import ssl
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -41,10 +42,18 @@ class ChannelState(Enum):
 class Connector:
     """Keeps one connection to one address: made when a call needs it, made again when it is gone."""
 
-    def __init__(self, address: Address, limits: Limits, authority: str) -> None:
+    def __init__(
+        self,
+        address: Address,
+        limits: Limits,
+        authority: str,
+        context: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+    ) -> None:
         self._address = address
         self._limits = limits
         self._authority = authority
+        self._tls = context, server_hostname
         self.loop = asyncio.get_running_loop()
         self._closed = False
         self.newest: ClientConnection | None = None
@@ -128,7 +137,7 @@ class Connector:
             self.newest = connection
 
     async def _connect(self) -> ClientConnection:
-        connection = ClientConnection(self._limits, self.loop, self._authority, secure=False)
+        connection = ClientConnection(self._limits, self.loop, self._authority, *self._tls)
         try:
             if self._address.path:
                 await self.loop.create_unix_connection(lambda: connection, self._address.path)

@@ -23,7 +23,12 @@ class ServerConnection(Transport):
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
-            server.limits, loop, client=False, compression=server.compression, any_subtype=server.any_subtype
+            server.limits,
+            loop,
+            client=False,
+            context=server.tls,
+            compression=server.compression,
+            any_subtype=server.any_subtype,
         )
         self._server = server
         self._established = False
@@ -69,8 +74,20 @@ class ServerConnection(Transport):
             self.finished.set_result(None)
 
     def _on_expired(self) -> None:
-        logger.info("%s said no HTTP/2 preface in time; closed", self.peer)
+        if not self.reason:
+            logger.info("%s said no HTTP/2 preface in time; closed", self.peer)
         self.abort("the handshake took too long")
+
+    def _on_tls_failed(self, reason: str) -> None:
+        if self.tls is not None:
+            super()._on_tls_failed(reason)
+            return
+        self.reason = reason
+        logger.warning("%s: %s; closed", self.peer, reason)
+        # Closing a socket with something unread resets it, and the peer might never read the alert: the end is when it
+        # closes too, or the end of the time for the handshake.
+        if self._transport is not None:
+            self._transport.write_eof()
 
     def _on_settings(self) -> None:
         self._established = True

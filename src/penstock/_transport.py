@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import threading
 import weakref
 from typing import TYPE_CHECKING, cast
 
-from penstock import _address, _engine
+from penstock import _address, _engine, tls
+from penstock._tls_session import TlsSession
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,7 +50,10 @@ def _read_buffer() -> _engine.ReadBuffer:
 
 
 class Transport(asyncio.BufferedProtocol):
-    """One connection. Subclasses are the client's and the server's."""
+    """One connection. Subclasses are the client's and the server's.
+
+    With a `context` TLS stands between socket and engine; a client's needs the `server_hostname`.
+    """
 
     def __init__(
         self,
@@ -58,9 +63,13 @@ class Transport(asyncio.BufferedProtocol):
         client: bool,
         compression: Compression | None = None,
         any_subtype: bool = False,
+        context: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
     ) -> None:
         self.loop = loop
         self.peer = ""
+        self.tls: tls.TlsPeer | None = None
+        """What the handshake showed of the peer; `None` in plaintext."""
         self.engine = _engine.Connection(
             client=client,
             read_buffer=_read_buffer(),
@@ -78,9 +87,12 @@ class Transport(asyncio.BufferedProtocol):
         self.reason = ""
         """Why the connection ended, for people; empty before."""
         self._transport: asyncio.Transport | None = None
+        self._session = None if context is None else TlsSession(self, context, server_hostname)
+        self._is_full = False
         # The loop calls the engine itself: no Python frame between a read and its bytes.
-        self.get_buffer = self.engine.get_buffer  # type: ignore[method-assign, assignment]
-        self.buffer_updated = self.engine.buffer_updated  # type: ignore[method-assign, assignment]
+        reader = self._session or self.engine
+        self.get_buffer = reader.get_buffer  # type: ignore[method-assign, assignment]
+        self.buffer_updated = reader.buffer_updated  # type: ignore[method-assign, assignment]
 
     # What the loop tells.
 
@@ -92,36 +104,51 @@ class Transport(asyncio.BufferedProtocol):
         self.peer = _address.of_peer(writing.get_extra_info("peername"))
         # Pause as soon as the kernel takes no more: what waits, waits in the engine, which can still choose.
         writing.set_write_buffer_limits(high=0)
-        self.engine.attach(self.loop.call_soon, writing.write, self)
+        if self._session is None:
+            self.engine.attach(self.loop.call_soon, writing.write, self)
+        else:
+            self.engine.pause()  # until the handshake is done
+            self.engine.attach(self.loop.call_soon, self._session.write, self)
+            self._session.begin(writing)
 
     def eof_received(self) -> bool:
         """The peer writes no more: without its acks and windows the connection is over."""
+        if self._session is not None:
+            self._session.end_of_input()
         self.engine.end_of_input()
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is closed."""
+        # The transport and its loop are not held any longer than the socket.
+        self._transport = None
+        if self._session is not None:
+            self._session.end_of_input()
+            self._session = None
         if error is not None and not self.reason:
             self.engine.abort(f"connection lost: {error}")
         self.engine.end_of_input()
         self.engine.detach()
         _live.discard(self)
-        # The transport and its loop are not held any longer than the socket.
-        self._transport = None
         del self.get_buffer, self.buffer_updated
         if not self.ended.done():
             self.ended.set_result(None)
 
     def pause_writing(self) -> None:
         """The kernel's buffer is full."""
+        self._is_full = True
         self.engine.pause()
 
     def resume_writing(self) -> None:
         """It has room again."""
-        self.engine.resume()
+        self._is_full = False
+        if self._session is None or self._session.established:
+            self.engine.resume()
 
     def close(self) -> None:
         """Close the socket, after what is written."""
+        if self._session is not None:
+            self._session.finish()
         if self._transport is not None:
             self._transport.close()
 
@@ -135,7 +162,18 @@ class Transport(asyncio.BufferedProtocol):
         """Never touch the socket, nor the loop, again: a forked child, or a loop that gave the socket up."""
         _live.discard(self)
         self.engine.detach()
-        self._transport = None
+        self._transport = self._session = None
+
+    # What TLS tells.
+
+    def _on_tls_established(self) -> None:
+        if self._session is not None:
+            self.tls = tls._peer(self._session.object)
+        if not self._is_full:
+            self.engine.resume()
+
+    def _on_tls_failed(self, reason: str) -> None:
+        self.engine.abort(reason)
 
     # What the engine tells.
 

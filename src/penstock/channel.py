@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from penstock import _address
+from penstock import _address, _tls_context
 from penstock._connector import ChannelState, Connector
 from penstock._timers import Timers
 from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
@@ -38,27 +39,40 @@ class Channel:
 
     Args:
         address: `host:port`, `[::1]:port` or `unix:/path`.
-        plaintext: Needed for an address that is not on this machine.
-        authority: What to say in `:authority`; the address, unless given.
+        tls: `True` trusts the system's certificates; else what `penstock.tls.client_context` makes, or a context of
+            your own for TLS 1.2 and up. ALPN is set on it to `h2`, which the server must choose, and renegotiation is
+            forbidden.
+        plaintext: Without `tls`, needed for an address that is not on this machine.
+        authority: What to say in `:authority`; the address, unless given. Its host is also the name that TLS asks for
+            (SNI) and verifies.
         limits: Settings of its connections.
         compression: What calls compress their messages with, unless their options say otherwise.
 
     Raises:
-        UsageError: The address has another form, or is not on this machine and `plaintext` was not asked for.
+        UsageError: The address has another form; or is not on this machine, and neither `tls` nor `plaintext` was asked
+            for; or the context is unfit.
     """
 
     def __init__(
         self,
         address: str,
         *,
+        tls: ssl.SSLContext | bool | None = None,
         plaintext: bool = False,
         authority: str | None = None,
         limits: Limits | None = None,
         compression: Compression | None = None,
     ) -> None:
         self._address = _address.parse(address)
-        _address.check_plaintext(self._address, plaintext=plaintext)
+        _address.check_protection(self._address, tls=tls, plaintext=plaintext)
         self._authority = authority or self._address.authority
+        self._context, self._server_hostname = None, None
+        if tls:
+            if self._address.path and authority is None:
+                msg = "TLS over a Unix socket needs authority=, the name the server's certificate has"
+                raise UsageError(msg)
+            self._server_hostname = _address.host_of(self._authority)
+            self._context = _tls_context.for_client(tls, self._server_hostname)
         self._limits = limits or Limits()
         self._compression = compression
         self._codecs: dict[Method[Any, Any], _engine.Codec] = {}
@@ -232,7 +246,9 @@ class Channel:
             msg = "the channel is closed"
             raise UsageError(msg)
         if self._connector is None:
-            self._connector = Connector(self._address, self._limits, self._authority)
+            self._connector = Connector(
+                self._address, self._limits, self._authority, self._context, self._server_hostname
+            )
         elif self._connector.loop is not asyncio.get_running_loop():
             msg = "this channel belongs to another event loop; make one in each loop"
             raise UsageError(msg)

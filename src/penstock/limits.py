@@ -46,10 +46,10 @@ class Limits:
     With `stream_window_bytes` it bounds what a connection can make a server hold."""
 
     connect_timeout_seconds: float = 20.0
-    """A client's attempt to connect fails after this, the peer's first SETTINGS included."""
+    """A client's attempt to connect fails after this, TLS and the peer's first SETTINGS included."""
 
     handshake_timeout_seconds: float = 10.0
-    """A server closes a connection whose client has not said its HTTP/2 preface by then."""
+    """A server closes a connection whose client has not said its HTTP/2 preface by then, after TLS if there is any."""
 
     reconnect_initial_seconds: float = 1.0
     """Pause after the first failed attempt to connect."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import signal
-import socket
+import ssl
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penstock import _address
+from penstock import _address, _tls_context
 from penstock._handlers import Route, fallback_route, routes
+from penstock._listening import Listeners
 from penstock._server_connection import ServerConnection
 from penstock._timers import Timers
 from penstock.errors import UsageError
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["OpenCall", "Server", "StopReport"]
 
 logger = logging.getLogger("penstock.server")
-
-BACKLOG = 1024
-"""Connections the kernel holds for us until the loop comes round."""
 
 CLEANUP_SECONDS = 5.0
 """What handlers get to clean up after they were cancelled."""
@@ -105,9 +101,10 @@ class Server:
         """Clients that are connected."""
         self.draining = asyncio.Event()
         """Set when the server wants handlers to finish."""
-        self._listeners: list[asyncio.Server] = []
+        self.tls: ssl.SSLContext | None = None
+        """What the next connection uses; `None` in plaintext."""
+        self._listeners = Listeners()
         self._addresses: list[str] = []
-        self._paths: list[Path] = []
         self._timers: Timers | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
@@ -129,7 +126,12 @@ class Server:
         return self._routes.get(path, self._fallback)
 
     async def serve(
-        self, *addresses: str, plaintext: bool = False, grace: float = 30.0, handle_signals: bool = True
+        self,
+        *addresses: str,
+        tls: ssl.SSLContext | None = None,
+        plaintext: bool = False,
+        grace: float = 30.0,
+        handle_signals: bool = True,
     ) -> StopReport:
         """Listen until SIGINT or SIGTERM, then stop: the whole life of a server program.
 
@@ -138,7 +140,9 @@ class Server:
 
         Args:
             addresses: At least one; `host:port`, `[::1]:port`, `unix:/path`.
-            plaintext: Needed for an address that other machines can reach.
+            tls: What `penstock.tls.server_context` makes, or a context of your own for TLS 1.2 and up. ALPN is set on
+                it to `h2`, which clients must choose, and renegotiation is forbidden.
+            plaintext: Without `tls`, needed for an address that other machines can reach.
             grace: Seconds that open calls get to end by themselves.
             handle_signals: False leaves SIGINT and SIGTERM to the program; then cancel this.
 
@@ -147,9 +151,9 @@ class Server:
 
         Raises:
             OSError: An address cannot be listened on, a port in use for example.
-            UsageError: An address has another form, or needs `plaintext`.
+            UsageError: An address has another form, or needs `tls` or `plaintext`; or the context is unfit.
         """
-        async with self.listening(*addresses, plaintext=plaintext):
+        async with self.listening(*addresses, tls=tls, plaintext=plaintext):
             logger.info("listening on %s", ", ".join(self._addresses))
             with _signals(handle_signals) as signalled:
                 await signalled.get()
@@ -166,13 +170,16 @@ class Server:
                     stopping.cancel()
 
     @contextlib.asynccontextmanager
-    async def listening(self, *addresses: str, plaintext: bool = False) -> AsyncIterator[str]:
+    async def listening(
+        self, *addresses: str, tls: ssl.SSLContext | None = None, plaintext: bool = False
+    ) -> AsyncIterator[str]:
         """Listen within a block.
 
         Leaving the block stops the server at once, as `stop(grace=0)`; call `stop` before for a gentler end.
 
         Args:
             addresses: As for `serve`.
+            tls: As for `serve`.
             plaintext: As for `serve`.
 
         Yields:
@@ -184,7 +191,8 @@ class Server:
         self._check_startable(addresses)
         parsed = [_address.parse(address) for address in addresses]
         for address in parsed:
-            _address.check_plaintext(address, plaintext=plaintext)
+            _address.check_protection(address, tls=tls, plaintext=plaintext)
+        self.tls = None if tls is None else _tls_context.for_server(tls)
         self._enter_loop()
         self.draining.clear()
         try:
@@ -193,6 +201,22 @@ class Server:
             yield self._addresses[0]
         finally:
             await self.stop(0)
+
+    def replace_tls(self, context: ssl.SSLContext) -> None:
+        """Use another context, with a renewed certificate for example, for connections that come from now on.
+
+        Open connections, and handshakes under way, go on with what they began with: no stream is dropped.
+
+        Args:
+            context: As for `serve`.
+
+        Raises:
+            UsageError: The server does not listen with TLS, or the context is unfit; then the one before stays in use.
+        """
+        if self.tls is None or not self._listeners:
+            msg = "the server does not listen with TLS: pass tls= to serve() or listening()"
+            raise UsageError(msg)
+        self.tls = _tls_context.for_server(context)
 
     async def stop(self, grace: float = 30.0) -> StopReport:
         """Stop: take no more calls, let open ones finish, cancel the rest. Harmless when repeated.
@@ -209,11 +233,7 @@ class Server:
         Returns:
             What happened to the calls that were open.
         """
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
-        # Now, not at the end: a successor may listen on the same path while calls here still finish.
-        self._remove_paths()
+        self._listeners.close()
         self.draining.set()
         for connection in list(self.connections):
             connection.shut_down()
@@ -246,18 +266,7 @@ class Server:
 
     async def _listen(self, address: _address.Address) -> None:
         loop = asyncio.get_running_loop()
-
-        def connection() -> ServerConnection:
-            return ServerConnection(self, loop)
-
-        if address.path:
-            _check_unused(address.path)
-            listener = await loop.create_unix_server(connection, address.path, backlog=BACKLOG)
-            self._paths.append(Path(address.path))
-        else:
-            listener = await loop.create_server(connection, address.host, address.port, backlog=BACKLOG)
-        self._listeners.append(listener)
-        self._addresses.extend(_address.of_socket(_plain(sock)) for sock in listener.sockets)
+        self._addresses += await self._listeners.add(address, lambda: ServerConnection(self, loop))
 
     async def _wait_for_calls(self, grace: float) -> None:
         connections = list(self.connections)
@@ -299,30 +308,6 @@ class Server:
                 connection.abort("the server has stopped")
                 await connection.ended
         self._addresses.clear()
-
-    def _remove_paths(self) -> None:
-        for path in self._paths:
-            path.unlink(missing_ok=True)
-        self._paths.clear()
-
-
-def _check_unused(path: str) -> None:
-    """Raise OSError if somebody listens there: the loop itself would take the path away from a living server."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except BlockingIOError:
-            pass  # somebody does, with a full backlog
-        except OSError:
-            return
-    raise OSError(errno.EADDRINUSE, f"another server listens on unix:{path}")
-
-
-def _plain(sock: Any) -> socket.socket:
-    # uvloop and asyncio wrap the socket in types of their own, with the one method needed here.
-    plain: socket.socket = sock
-    return plain
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from penstock._server_connection import ServerConnection
     from penstock.compression import Compression
     from penstock.metadata import MetadataLike, MetadataValue
+    from penstock.tls import TlsPeer
 
 __all__ = ["ServerCall", "ServerStream"]
 
@@ -91,6 +92,11 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
     def peer(self) -> str:
         """Address of the client, `host:port`; `unix:` for a Unix socket."""
         return self._connection.peer
+
+    @property
+    def tls(self) -> TlsPeer | None:
+        """What the TLS handshake showed of the client, its certificate first of all; `None` in plaintext."""
+        return self._connection.tls
 
     @property
     def time_remaining(self) -> float | None:

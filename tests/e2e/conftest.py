@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import certificates as certificates
+
 
 def _speaks_ipv6() -> bool:
     try:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Never, TypeAlias
 
 import penstock
+from tests.certificates import Certificates
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoBase, EchoClient
 
 BOUND_SECONDS = 10.0
 """What a test waits at most for what must come: a bound for failures, never a pace."""
+
+over_tls: Certificates | None = None
+"""Set by tests that run over TLS what others run in plaintext."""
 
 UnaryHandler: TypeAlias = Callable[[Note, penstock.ServerCall], Awaitable[Any]]
 ServerStreamHandler: TypeAlias = Callable[[Note, Any], Any]
@@ -113,12 +117,21 @@ async def connected(
     compression: penstock.Compression | None = None,
     client_compression: penstock.Compression | None = None,
     fallback: Callable[[penstock.ServerStream[bytes, bytes]], Any] | None = None,
+    tls: Certificates | None = None,
 ) -> AsyncIterator[Pair]:
-    """Serve on a real socket, and call it."""
+    """Serve on a real socket, and call it; with `tls` both sides show a certificate."""
+    tls = tls or over_tls
     server = penstock.Server([service or Echo()], limits=server_limits, compression=compression, fallback=fallback)
+    server_context, client_context = (tls.server_context(), tls.client_context()) if tls else (None, None)
     async with (
-        server.listening(address) as bound,
-        penstock.Channel(bound, limits=client_limits, compression=client_compression) as channel,
+        server.listening(address, tls=server_context) as bound,
+        penstock.Channel(
+            bound,
+            tls=client_context,
+            authority="localhost" if tls else None,
+            limits=client_limits,
+            compression=client_compression,
+        ) as channel,
     ):
         pair = Pair(server, channel, EchoClient(channel), bound)
         yield pair

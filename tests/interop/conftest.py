@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.certificates import certificates as certificates
 from tests.interop import pairs
 from tests.interop.peers import Pair
 

@@ -34,6 +34,10 @@ class Wire(asyncio.Transport):
         """Everything, from the beginning."""
         self.stuck = False
         """Closing never ends: there is something left to write, and the peer reads nothing."""
+        self.unsent = 0
+        """What it says of its buffer."""
+        self.ended = False
+        """It writes no more."""
         self._loop = loop
         self._arriving: deque[bytes] = deque()
         self._closing = False
@@ -41,6 +45,9 @@ class Wire(asyncio.Transport):
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return PEER_NAME if name == "peername" else default
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """There is no buffer: `hold` pauses at once."""
@@ -50,6 +57,11 @@ class Wire(asyncio.Transport):
             self.written += data
             if self.peer is not None:
                 self.peer.arrive(bytes(data))
+
+    def write_eof(self) -> None:
+        self.ended = True
+        if self.peer is not None:
+            self._loop.call_soon(self.peer.hear_end)
 
     def hold(self) -> None:
         """Be full, as a socket whose peer does not read."""
@@ -139,7 +151,7 @@ class MemoryConnector(Connector):
     async def _connect(self) -> ClientConnection:
         if self.failures:
             raise self.failures.pop(0)
-        connection = ClientConnection(self._limits, self.loop, self._authority, secure=False)
+        connection = ClientConnection(self._limits, self.loop, self._authority)
         self.wires.append(join(connection, ServerConnection(self.server, self.loop)))
         self.connections.add(connection)
         connection.ended.add_done_callback(lambda _ended: self.connections.discard(connection))

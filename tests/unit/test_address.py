@@ -95,12 +95,12 @@ def test_only_loopback_addresses_are_local(address: IPv4Address) -> None:
 )
 def test_plaintext_stays_on_the_machine_unless_asked_for(text: str, local: bool) -> None:
     address = _address.parse(text)
-    _address.check_plaintext(address, plaintext=True)
+    _address.check_protection(address, tls=None, plaintext=True)
     if local:
-        _address.check_plaintext(address, plaintext=False)
+        _address.check_protection(address, tls=None, plaintext=False)
     else:
         with pytest.raises(UsageError, match="write plaintext=True"):
-            _address.check_plaintext(address, plaintext=False)
+            _address.check_protection(address, tls=None, plaintext=False)
 
 
 def test_the_authority_of_a_unix_socket_is_localhost() -> None:
@@ -143,3 +143,28 @@ def test_a_peer_is_named_whatever_its_socket_says(name: object, text: str) -> No
 
 def test_an_ipv6_address_is_written_in_brackets() -> None:
     assert str(Address(str(IPv6Address(1)), 5)) == "[::1]:5"
+
+
+@pytest.mark.parametrize(
+    ("authority", "host"),
+    [
+        ("example.test", "example.test"),
+        ("example.test:443", "example.test"),
+        ("example.test.:443", "example.test"),
+        ("10.0.0.1:443", "10.0.0.1"),
+        ("[::1]:443", "::1"),
+        ("[::1]", "::1"),
+        ("::1", "::1"),
+        ("", ""),
+        (":443", ""),
+    ],
+)
+def test_the_host_of_an_authority_is_what_tls_verifies(authority: str, host: str) -> None:
+    assert _address.host_of(authority) == host
+
+
+def test_tls_protects_every_address_and_is_not_asked_for_together_with_plaintext() -> None:
+    address = _address.parse("example.test:443")
+    _address.check_protection(address, tls=True, plaintext=False)
+    with pytest.raises(UsageError, match="leave one out"):
+        _address.check_protection(address, tls=True, plaintext=True)

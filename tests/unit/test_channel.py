@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 import threading
 
 import pytest
@@ -20,6 +21,7 @@ from penstock import (
     StatusCode,
     UsageError,
 )
+from tests.certificates import Certificates
 from tests.protos.echo_pb2 import Note
 from tests.unit.echo import echoing
 from tests.unit.memory import MemoryChannel, both_ends, connected, settle
@@ -60,6 +62,38 @@ def test_plaintext_to_another_machine_has_to_be_asked_for() -> None:
 )
 def test_the_authority_is_the_address_unless_another_is_given(address: str, authority: str | None, said: str) -> None:
     assert Channel(address, authority=authority)._authority == said
+
+
+def test_with_tls_the_name_that_is_verified_is_that_of_the_authority_or_of_the_address(
+    certificates: Certificates,
+) -> None:
+    context = certificates.client_context()
+    for address, authority, name in (
+        ("example.test:443", None, "example.test"),
+        ("[::1]:443", None, "::1"),
+        ("10.0.0.1:443", "example.test:8443", "example.test"),
+        ("unix:/run/a.sock", "example.test", "example.test"),
+    ):
+        assert Channel(address, tls=context, authority=authority)._server_hostname == name
+
+
+def test_tls_over_a_unix_socket_needs_a_name_to_verify(certificates: Certificates) -> None:
+    with pytest.raises(UsageError, match="needs authority="):
+        Channel("unix:/run/a.sock", tls=certificates.client_context())
+
+
+def test_tls_with_the_certificates_of_the_system_needs_no_context() -> None:
+    context = Channel("example.test:443", tls=True)._context
+    assert context is not None
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert Channel("localhost:443", tls=False)._context is None
+
+
+def test_tls_that_is_unfit_or_asked_for_with_plaintext_is_a_mistake_at_once(certificates: Certificates) -> None:
+    with pytest.raises(UsageError, match="a client needs a context for its side"):
+        Channel("example.test:443", tls=certificates.server_context())
+    with pytest.raises(UsageError, match="leave one out"):
+        Channel("example.test:443", tls=True, plaintext=True)
 
 
 # Its calls.

@@ -67,7 +67,7 @@ class Waiting:
 
 async def test_a_connection_is_usable_once_the_settings_of_its_peer_came() -> None:
     loop = asyncio.get_running_loop()
-    connection = ClientConnection(Limits(), loop, "a", secure=False)
+    connection = ClientConnection(Limits(), loop, "a")
     join(connection, ServerConnection(Server([], fallback=wait), loop))
     assert (connection.is_usable, connection.free) == (False, 0)
     await connection.ready
@@ -207,13 +207,13 @@ async def reason_of(connection: ClientConnection) -> str:
 
 
 async def test_a_peer_that_closes_before_its_settings_fails_the_attempt_with_the_reason() -> None:
-    connection = ClientConnection(Limits(), asyncio.get_running_loop(), "a", secure=False)
+    connection = ClientConnection(Limits(), asyncio.get_running_loop(), "a")
     attach(connection).lose(None)
     assert await reason_of(connection) == "the peer closed the connection"
 
 
 async def test_a_peer_that_speaks_http_1_is_named_in_the_reason() -> None:
-    connection = ClientConnection(Limits(), asyncio.get_running_loop(), "a", secure=False)
+    connection = ClientConnection(Limits(), asyncio.get_running_loop(), "a")
     attach(connection).arrive(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     assert await reason_of(connection) == "the peer speaks HTTP/1, not HTTP/2"
 

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import Mapping
+import ssl
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from penstock import (
     UsageError,
     server,
 )
+from tests.certificates import Certificates
 from tests.unit.echo import Echo
 from tests.unit.memory import both_ends, connected, settle
 
@@ -142,6 +144,47 @@ async def test_an_address_in_use_is_an_os_error_and_the_others_are_given_back(tm
                 pass
         assert one.addresses == ()
         assert not path.exists()
+
+
+# TLS.
+
+
+async def test_a_context_that_is_unfit_is_a_mistake_before_anything_listens(certificates: Certificates) -> None:
+    one = serving()
+    for unfit in (certificates.client_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)):
+        with pytest.raises(UsageError):
+            async with one.listening("127.0.0.1:0", tls=unfit):
+                pass
+    with pytest.raises(UsageError, match="leave one out"):
+        async with one.listening("127.0.0.1:0", tls=certificates.server_context(), plaintext=True):
+            pass
+    assert one.addresses == ()
+
+
+async def test_tls_may_listen_where_others_can_reach_it(certificates: Certificates) -> None:
+    async with serving().listening("0.0.0.0:0", tls=certificates.server_context()) as address:
+        assert address.startswith("0.0.0.0:")
+
+
+async def test_another_context_takes_the_place_of_the_one_in_use_if_it_is_fit(certificates: Certificates) -> None:
+    one, first, second = serving(), certificates.server_context(), certificates.server_context()
+    async with one.listening("127.0.0.1:0", tls=first):
+        with pytest.raises(UsageError, match="a server needs a context for its side"):
+            one.replace_tls(certificates.client_context())
+        assert one.tls is first
+        one.replace_tls(second)
+        assert one.tls is second
+
+
+async def test_plaintext_does_not_become_tls_nor_does_a_server_that_stands_still(certificates: Certificates) -> None:
+    one = serving()
+    async with one.listening("127.0.0.1:0"):
+        with pytest.raises(UsageError, match="does not listen with TLS"):
+            one.replace_tls(certificates.server_context())
+    async with one.listening("127.0.0.1:0", tls=certificates.server_context()):
+        pass
+    with pytest.raises(UsageError, match="does not listen with TLS"):
+        one.replace_tls(certificates.server_context())
 
 
 # Serving until told otherwise.

@@ -1,0 +1,114 @@
+"""TLS: contexts as gRPC wants them, and what is known of the peer.
+
+`Channel` and `Server` take any `ssl.SSLContext`; these functions make the usual ones.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+__all__ = ["TlsPeer", "client_context", "server_context"]
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""What is left for TLS 1.2. Source: RFC 9113 section 9.2.2 forbids the others to HTTP/2."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPeer:
+    """The other end of a TLS connection, as the handshake showed it."""
+
+    version: str
+    """`TLSv1.3`, for example."""
+    cipher: str
+    """Name of the cipher suite."""
+    certificate: Mapping[str, Any] | None
+    """The verified certificate, as `ssl.SSLSocket.getpeercert()` gives it; `None` if there is none, or if the context
+    verified none."""
+    certificate_der: bytes | None
+    """The certificate as it came, for fingerprints. Nobody has verified it if `certificate` is `None`."""
+    names: tuple[str, ...]
+    """Whom the verified certificate names: every subjectAltName (DNS, IP, URI, email), else the common name."""
+
+
+def client_context(
+    ca: PathLike | None = None, certificate: PathLike | None = None, key: PathLike | None = None
+) -> ssl.SSLContext:
+    """Make the context of a client that verifies its server: TLS 1.2 and up.
+
+    Args:
+        ca: File with the certificates to trust, in PEM; those of the system, unless given.
+        certificate: File with the client's own certificate (mTLS) and the chain behind it, in PEM.
+        key: File with its key, in PEM; `None`: it is in the same file.
+
+    Raises:
+        OSError: A file cannot be read. `ssl.SSLError`: or what it holds cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _restrict(context)
+    if ca is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    else:
+        context.load_verify_locations(ca)
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+def server_context(certificate: PathLike, key: PathLike, client_ca: PathLike | None = None) -> ssl.SSLContext:
+    """Make the context of a server: TLS 1.2 and up.
+
+    Args:
+        certificate: File with its certificate and the chain behind it, in PEM.
+        key: File with its key, in PEM.
+        client_ca: File with certificates, in PEM. Given, every client needs a certificate that one of them vouches for
+            (mTLS); a handler finds it in `stream.tls`.
+
+    Raises:
+        OSError: A file cannot be read. `ssl.SSLError`: or what it holds cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _restrict(context)
+    context.load_cert_chain(certificate, key)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _restrict(context: ssl.SSLContext) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+
+
+def _peer(session: ssl.SSLObject) -> TlsPeer:
+    """What a finished handshake says of the other side."""
+    cipher = session.cipher()
+    certificate = session.getpeercert() or None
+    return TlsPeer(
+        version=session.version() or "",
+        cipher=cipher[0] if cipher else "",
+        certificate=certificate,
+        certificate_der=session.getpeercert(binary_form=True),
+        names=_names(certificate or {}),
+    )
+
+
+def _names(certificate: Mapping[str, Any]) -> tuple[str, ...]:
+    # The name of a directory has a form of its own, and no string says it well.
+    alternative = [pair for pair in certificate.get("subjectAltName", ()) if isinstance(pair[1], str)]
+    if alternative:
+        return tuple(_usual_form(kind, value) for kind, value in alternative)
+    parts = (part for relative in certificate.get("subject", ()) for part in relative)
+    return tuple(value for key, value in parts if key == "commonName")
+
+
+def _usual_form(kind: str, value: str) -> str:
+    """An IPv6 address as everybody else writes it: OpenSSL writes all of its zeros."""
+    return str(ipaddress.ip_address(value.strip())) if kind == "IP Address" else value

@@ -1,0 +1,50 @@
+"""An authority and what it signs, as files and as the contexts of both sides."""
+
+import datetime
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from penstock import tls
+
+SERVER_NAMES = ("localhost", "127.0.0.1", "::1")
+CLIENT_NAME = "device-7.fleet.test"
+
+
+class Certificates:
+    """Files in a folder: `ca`; `server` and `client`, with their keys; `other_ca`, which signed neither."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._authority = trustme.CA()
+        self.ca = folder / "ca.pem"
+        self._authority.cert_pem.write_to_path(str(self.ca))
+        self.other_ca = folder / "other-ca.pem"
+        trustme.CA().cert_pem.write_to_path(str(self.other_ca))
+        self.server = self.issue(*SERVER_NAMES)
+        self.client = self.issue(CLIENT_NAME)
+
+    def issue(self, *names: str, expired: bool = False) -> Path:
+        """Sign a certificate for these names; the file holds it, its chain and its key."""
+        over = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC) if expired else None
+        issued = self._authority.issue_cert(*names, common_name=names[0], not_after=over)
+        path = self._folder / f"{len(list(self._folder.iterdir()))}.pem"
+        issued.private_key_and_cert_chain_pem.write_to_path(str(path))
+        return path
+
+    def server_context(self, certificate: Path | None = None) -> ssl.SSLContext:
+        """Make the context of a server that asks for a client's certificate."""
+        mine = certificate or self.server
+        return tls.server_context(mine, mine, client_ca=self.ca)
+
+    def client_context(self, certificate: Path | None = None) -> ssl.SSLContext:
+        """Make the context of a client that has a certificate."""
+        return tls.client_context(self.ca, certificate or self.client)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Give certificates that one authority has signed."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))

@@ -1,0 +1,3 @@
+"""Fixtures of the unit tests."""
+
+from tests.certificates import certificates as certificates

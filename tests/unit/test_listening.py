@@ -1,0 +1,62 @@
+"""The sockets a server listens on."""
+
+import asyncio
+import errno
+import socket
+from pathlib import Path
+
+import pytest
+
+from penstock import _address
+from penstock._listening import Listeners
+
+
+async def listen(listeners: Listeners, text: str) -> list[str]:
+    """Listen on an address, for nobody in particular."""
+    return await listeners.add(_address.parse(text), asyncio.Protocol)
+
+
+async def test_they_say_where_they_listen(tmp_path: Path) -> None:
+    listeners = Listeners()
+    assert not listeners
+    (address,) = await listen(listeners, "127.0.0.1:0")
+    host, _, port = address.rpartition(":")
+    assert (host, int(port) > 0) == ("127.0.0.1", True)
+    assert await listen(listeners, f"unix:{tmp_path / 'a'}") == [f"unix:{tmp_path / 'a'}"]
+    assert listeners
+    listeners.close()
+    assert not listeners
+
+
+async def test_a_path_is_gone_once_they_are_closed_and_may_have_gone_before(tmp_path: Path) -> None:
+    for gone_before in (False, True):
+        listeners, path = Listeners(), tmp_path / "a"
+        await listen(listeners, f"unix:{path}")
+        assert path.is_socket()
+        if gone_before:
+            path.unlink()
+        listeners.close()
+        assert not path.exists()
+
+
+async def test_a_path_that_nobody_listens_on_any_more_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    listeners = Listeners()
+    await listen(listeners, f"unix:{path}")
+    listeners.close()
+
+
+@pytest.mark.parametrize("backlog_is_full", [False, True])
+async def test_a_path_that_somebody_listens_on_is_left_alone(tmp_path: Path, backlog_is_full: bool) -> None:
+    path = tmp_path / "a"
+    with socket.socket(socket.AF_UNIX) as living, socket.socket(socket.AF_UNIX) as client:
+        living.bind(str(path))
+        living.listen(0)
+        if backlog_is_full:
+            client.connect(str(path))
+        with pytest.raises(OSError, match=f"another server listens on unix:{path}") as caught:
+            await listen(Listeners(), f"unix:{path}")
+        assert caught.value.errno == errno.EADDRINUSE
+        assert path.is_socket()
