@@ -4,8 +4,8 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Mapping
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
