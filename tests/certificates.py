@@ -2,6 +2,7 @@
 
 import datetime
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,24 @@ class Certificates:
     def client_context(self, certificate: Path | None = None) -> ssl.SSLContext:
         """Make the context of a client that has a certificate."""
         return tls.client_context(self.ca, certificate or self.client)
+
+    def foreign_server_context(self, *protocols: str) -> ssl.SSLContext:
+        """Make the context of a server of another make, which chooses among these by ALPN, or knows no ALPN."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.server)
+        return _offering(context, protocols)
+
+    def foreign_client_context(self, *protocols: str) -> ssl.SSLContext:
+        """Make the context of a client of another make, which offers these by ALPN, or knows no ALPN."""
+        context = ssl.create_default_context(cafile=self.ca)
+        context.load_cert_chain(self.client)
+        return _offering(context, protocols)
+
+
+def _offering(context: ssl.SSLContext, protocols: Sequence[str]) -> ssl.SSLContext:
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    return context
 
 
 @pytest.fixture(scope="session")

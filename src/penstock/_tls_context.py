@@ -7,9 +7,6 @@ import ssl
 from penstock import tls
 from penstock.errors import UsageError
 
-PROTOCOL = "h2"
-"""What both sides must agree on by ALPN. Source: RFC 9113 section 3.2."""
-
 SIDES = {ssl.PROTOCOL_TLS_CLIENT: "client", ssl.PROTOCOL_TLS_SERVER: "server"}
 
 
@@ -20,7 +17,7 @@ def for_client(given: ssl.SSLContext | bool, server_hostname: str) -> ssl.SSLCon
         UsageError: It cannot be used; the text says why.
     """
     context = tls.client_context() if isinstance(given, bool) else given
-    _prepare(context, "client")
+    _check(context, "client")
     try:
         context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=server_hostname)
     except ValueError as error:
@@ -35,7 +32,7 @@ def for_server(context: ssl.SSLContext) -> ssl.SSLContext:
     Raises:
         UsageError: It cannot be used; the text says why.
     """
-    _prepare(context, "server")
+    _check(context, "server")
     # With a callback that picks another context by the client's SNI, this one may well be empty.
     if context.sni_callback is None and not _answers(context):
         msg = "the context has no certificate that clients can use: call load_cert_chain on it first"
@@ -43,7 +40,7 @@ def for_server(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-def _prepare(context: ssl.SSLContext, side: str) -> None:
+def _check(context: ssl.SSLContext, side: str) -> None:
     if not isinstance(context, ssl.SSLContext):
         msg = f"tls= takes an ssl.SSLContext, not {context!r}"
         raise UsageError(msg)
@@ -53,9 +50,7 @@ def _prepare(context: ssl.SSLContext, side: str) -> None:
     if context.minimum_version < ssl.TLSVersion.TLSv1_2:
         msg = f"HTTP/2 needs TLS 1.2 or later, and the context's minimum_version is {context.minimum_version.name}"
         raise UsageError(msg)
-    context.set_alpn_protocols([PROTOCOL])
-    # Source: RFC 9113 section 9.2.1.
-    context.options |= ssl.OP_NO_RENEGOTIATION
+    tls._prepare(context)
 
 
 def _answers(context: ssl.SSLContext) -> bool:

@@ -7,7 +7,7 @@ import ssl
 import threading
 from typing import TYPE_CHECKING
 
-from penstock._tls_context import PROTOCOL
+from penstock.tls import PROTOCOL
 
 if TYPE_CHECKING:
     import asyncio

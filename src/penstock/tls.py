@@ -16,6 +16,9 @@ __all__ = ["TlsPeer", "client_context", "server_context"]
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
+PROTOCOL = "h2"
+"""What both sides must agree on by ALPN. Source: RFC 9113 section 3.2."""
+
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """What is left for TLS 1.2. Source: RFC 9113 section 9.2.2 forbids the others to HTTP/2."""
 
@@ -40,7 +43,7 @@ class TlsPeer:
 def client_context(
     ca: PathLike | None = None, certificate: PathLike | None = None, key: PathLike | None = None
 ) -> ssl.SSLContext:
-    """Make the context of a client that verifies its server: TLS 1.2 and up.
+    """Make the context of a client that verifies its server: TLS 1.2 and up, HTTP/2 by ALPN.
 
     Args:
         ca: File with the certificates to trust, in PEM; those of the system, unless given.
@@ -62,7 +65,7 @@ def client_context(
 
 
 def server_context(certificate: PathLike, key: PathLike, client_ca: PathLike | None = None) -> ssl.SSLContext:
-    """Make the context of a server: TLS 1.2 and up.
+    """Make the context of a server: TLS 1.2 and up, HTTP/2 by ALPN.
 
     Args:
         certificate: File with its certificate and the chain behind it, in PEM.
@@ -85,6 +88,14 @@ def server_context(certificate: PathLike, key: PathLike, client_ca: PathLike | N
 def _restrict(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
+    _prepare(context)
+
+
+def _prepare(context: ssl.SSLContext) -> None:
+    """What HTTP/2 asks of every context."""
+    context.set_alpn_protocols([PROTOCOL])
+    # Source: RFC 9113 section 9.2.1.
+    context.options |= ssl.OP_NO_RENEGOTIATION
 
 
 def _peer(session: ssl.SSLObject) -> TlsPeer:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Never, TypeAlias
 
 import penstock
@@ -85,6 +85,8 @@ class Pair:
     channel: penstock.Channel
     client: EchoClient
     address: str
+    secure: dict[str, Any] = field(default_factory=dict)
+    """What another channel to it has to be given."""
 
     def client_method(self, name: str) -> penstock.Method[Any, Any]:
         """Give a method of the echo service by the name of its handler."""
@@ -122,18 +124,12 @@ async def connected(
     """Serve on a real socket, and call it; with `tls` both sides show a certificate."""
     tls = tls or over_tls
     server = penstock.Server([service or Echo()], limits=server_limits, compression=compression, fallback=fallback)
-    server_context, client_context = (tls.server_context(), tls.client_context()) if tls else (None, None)
+    secure: dict[str, Any] = {} if tls is None else {"tls": tls.client_context(), "authority": "localhost"}
     async with (
-        server.listening(address, tls=server_context) as bound,
-        penstock.Channel(
-            bound,
-            tls=client_context,
-            authority="localhost" if tls else None,
-            limits=client_limits,
-            compression=client_compression,
-        ) as channel,
+        server.listening(address, tls=None if tls is None else tls.server_context()) as bound,
+        penstock.Channel(bound, **secure, limits=client_limits, compression=client_compression) as channel,
     ):
-        pair = Pair(server, channel, EchoClient(channel), bound)
+        pair = Pair(server, channel, EchoClient(channel), bound, secure)
         yield pair
         await pair.until_no_call_is_open()
 

@@ -106,7 +106,7 @@ async def test_calls_that_wait_for_a_connection_are_cancelled_when_the_channel_c
 @pytest.mark.parametrize("turns_between", range(12))
 async def test_a_channel_may_close_at_any_moment_of_its_connecting(turns_between: int, address: str) -> None:
     async with connected(address=address) as pair:
-        channel = penstock.Channel(pair.address)
+        channel = penstock.Channel(pair.address, **pair.secure)
         call = asyncio.ensure_future(EchoClient(channel).unary(Note())._run())
         await turns(turns_between)
         await within_bound(channel.close())
@@ -155,8 +155,9 @@ async def test_the_last_words_of_a_call_reach_the_server_before_the_channel_clos
         return Note(number=len(heard))
 
     async with connected(Echo(client_stream=hear)) as pair:
-        async with penstock.Channel(pair.address) as channel, EchoClient(channel).client_stream() as stream:
-            await stream.send_many([Note(number=number) for number in range(1000)])
-            assert (await stream.finish()).number == 1000
+        async with penstock.Channel(pair.address, **pair.secure) as channel:
+            async with EchoClient(channel).client_stream() as stream:
+                await stream.send_many([Note(number=number) for number in range(1000)])
+                assert (await stream.finish()).number == 1000
         await until(lambda: not pair.server.connections)
         assert heard == list(range(1000))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from penstock import Limits, _tls_context
+from penstock import Limits, tls
 from penstock._tls_session import MOST_UNSENT_BYTES, NO_TLS, PIECE_BYTES, TlsSession
 from penstock._transport import Transport
 from tests.certificates import CLIENT_NAME, SERVER_NAMES, Certificates
@@ -55,12 +55,9 @@ class Halves:
 
 @asynccontextmanager
 async def joined(
-    client_context: ssl.SSLContext, server_context: ssl.SSLContext, name: str = "localhost", *, alpn: bool = True
+    client_context: ssl.SSLContext, server_context: ssl.SSLContext, name: str = "localhost"
 ) -> AsyncIterator[Halves]:
     """Let two sides shake hands."""
-    if alpn:
-        _tls_context.for_client(client_context, name)
-        _tls_context.for_server(server_context)
     halves = Halves(client_context, server_context, name)
     await settle()
     try:
@@ -108,8 +105,7 @@ async def test_two_sides_learn_of_each_other(certificates: Certificates, version
 
 
 async def test_a_client_without_a_certificate_has_no_name(certificates: Certificates) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.server)
+    context = tls.server_context(certificates.server, certificates.server)
     async with joined(certificates.client_context(), context) as both:
         assert both.server.tls is not None
         peer = both.server.tls
@@ -135,8 +131,8 @@ async def test_nothing_but_tls_is_on_the_wire(certificates: Certificates) -> Non
 
 
 async def test_a_session_fed_in_single_bytes_hears_the_same(certificates: Certificates) -> None:
-    client_context = _tls_context.for_client(certificates.client_context(), "localhost")
-    client, server = Half(client_context, "localhost"), Half(_tls_context.for_server(certificates.server_context()))
+    client_context = certificates.client_context()
+    client, server = Half(client_context, "localhost"), Half(certificates.server_context())
     client_wire, server_wire = attach(client), attach(server)
     sent = [0, 0]
     for _ in range(10):
@@ -165,17 +161,15 @@ async def test_a_large_write_is_encrypted_in_pieces_and_arrives_whole(certificat
 # What fails.
 
 
-async def failing(
-    client: ssl.SSLContext, server: ssl.SSLContext, name: str = "localhost", *, alpn: bool = True
-) -> list[str]:
-    """Give the reasons that client and server have; `ended` if it only heard of the end."""
-    async with joined(client, server, name, alpn=alpn) as both:
+async def failing(client: ssl.SSLContext, server: ssl.SSLContext, name: str = "localhost") -> list[str]:
+    """Give the reasons that client and server have."""
+    async with joined(client, server, name) as both:
         assert both.server.tls is None
         return [(half.told or [half.reason])[0] for half in (both.client, both.server)]
 
 
 async def test_an_unknown_authority_is_named_on_both_sides(certificates: Certificates) -> None:
-    assert await failing(ssl.create_default_context(cafile=certificates.other_ca), certificates.server_context()) == [
+    assert await failing(tls.client_context(certificates.other_ca), certificates.server_context()) == [
         "the TLS handshake failed: self-signed certificate in certificate chain",
         "the TLS handshake failed: the peer refuses: unknown ca",
     ]
@@ -200,7 +194,7 @@ async def test_an_expired_certificate_is_named_on_both_sides(certificates: Certi
 async def test_a_missing_certificate_of_the_client_is_named_on_both_sides(
     certificates: Certificates, version: ssl.TLSVersion
 ) -> None:
-    context = ssl.create_default_context(cafile=certificates.ca)
+    context = tls.client_context(certificates.ca)
     context.minimum_version = context.maximum_version = version
     client, server = await failing(context, certificates.server_context())
     # In TLS 1.3 the client is done before the server has looked. Source: RFC 8446 section 4.4.2.4.
@@ -214,14 +208,13 @@ async def test_a_missing_certificate_of_the_client_is_named_on_both_sides(
     assert server == "the TLS handshake failed: peer did not return a certificate"
 
 
-@pytest.mark.parametrize("ours", ["client", "server"])
-async def test_a_peer_that_knows_no_alpn_is_refused(certificates: Certificates, ours: str) -> None:
-    client, server = certificates.client_context(), certificates.server_context()
-    (client if ours == "client" else server).set_alpn_protocols(["h2"])
-    async with joined(client, server, alpn=False) as both:
-        half = both.client if ours == "client" else both.server
-        assert half.told == ["the TLS handshake failed: the peer does not choose HTTP/2 by ALPN"]
-        assert half.tls is None
+@pytest.mark.parametrize("protocols", [[], ["http/1.1"]])
+async def test_a_peer_that_knows_nothing_of_http2_is_refused(certificates: Certificates, protocols: list[str]) -> None:
+    refusal = ["the TLS handshake failed: the peer does not choose HTTP/2 by ALPN"]
+    async with joined(certificates.client_context(), certificates.foreign_server_context(*protocols)) as both:
+        assert (both.client.told, both.client.tls) == (refusal, None)
+    async with joined(certificates.foreign_client_context(*protocols), certificates.server_context()) as both:
+        assert (both.server.told, both.server.tls) == (refusal, None)
 
 
 async def test_a_client_that_speaks_no_tls_is_told_so_in_its_alert(certificates: Certificates) -> None:
@@ -308,8 +301,8 @@ async def test_a_peer_that_leaves_within_the_handshake_is_a_failure_unless_it_sa
 
 
 async def test_a_socket_that_is_full_within_the_handshake_holds_back_the_engine(certificates: Certificates) -> None:
-    client = _tls_context.for_client(certificates.client_context(), "localhost")
-    halves = Halves(client, _tls_context.for_server(certificates.server_context()), "localhost")
+    client = certificates.client_context()
+    halves = Halves(client, certificates.server_context(), "localhost")
     halves.client.pause_writing()
     await settle()
     assert halves.client.tls is not None

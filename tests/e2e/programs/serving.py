@@ -1,4 +1,4 @@
-"""A server program: `serve` until a signal comes. Argument: the seconds of grace."""
+"""A server program: `serve` until a signal comes. Arguments: the seconds of grace; for TLS a certificate and a CA."""
 
 import asyncio
 import logging
@@ -18,13 +18,14 @@ async def tell_and_echo(stream: "penstock.ServerStream[Note, Note]") -> None:
         await stream.send(note)
 
 
-async def main(grace_seconds: float) -> None:
+async def main(grace_seconds: float, certificate: str | None = None, ca: str | None = None) -> None:
     """Serve, and say how it ended."""
+    tls = None if certificate is None else penstock.tls.server_context(certificate, certificate, client_ca=ca)
     server = penstock.Server([Echo(both_stream=tell_and_echo)])
-    report = await server.serve("127.0.0.1:0", grace=grace_seconds)
+    report = await server.serve("127.0.0.1:0", tls=tls, grace=grace_seconds)
     sys.stdout.write(f"stopped: {report.finished} finished, {len(report.cancelled)} cancelled\n")
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-    asyncio.run(main(float(sys.argv[1])))
+    asyncio.run(main(float(sys.argv[1]), *sys.argv[2:]))
