@@ -173,7 +173,9 @@ class Connector:
 
         Otherwise a peer that says SETTINGS and hangs up would be asked again at once, and again.
         """
-        if not self._failures and self.newest is not None and not self.newest.is_usable:
+        if self._closed or self._failures:
+            return  # it is this side that ended it, or the attempt had failed
+        if self.newest is not None and not self.newest.is_usable:
             self._note_failure(self.newest.reason or "the peer closed the connection")
 
     def _note_failure(self, reason: str) -> None:
