@@ -175,6 +175,21 @@ def test_an_answer_may_name_protobuf_or_not(parameters: str) -> None:
     assert call.told == ["responded None", "ended 0 '' None remote"]
 
 
+def test_a_status_in_the_head_counts_only_when_nothing_follows() -> None:
+    engine = client()
+    head = engine.peer.headers(1, [*RESPONSE, ("grpc-status", "8")])
+    call = answered(head, engine.peer.headers(1, [("grpc-status", "9"), ("t", "u")], end=True), engine=engine)
+    assert call.told == ["responded None", "ended 9 '' [('t', 'u')] remote"]
+
+
+@pytest.mark.parametrize("status", ["0", "9"])
+def test_an_answer_without_trailers_is_an_error_whatever_its_head_said(status: str) -> None:
+    engine = client()
+    head = engine.peer.headers(1, [*RESPONSE, ("grpc-status", status)])
+    call = answered(head, engine.peer.data(1, message(b"a"), end=True), engine=engine)
+    assert call.told == ["responded None", "ended 13 'the peer ended the call without trailers' None remote"]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "name", "unprocessed"),
     [

@@ -32,7 +32,7 @@ pub(crate) fn head(parts: &Parts, last: bool) -> Result<(Pairs, Option<Coding>),
         return Err(Outcome::new(code, message, Origin::Remote));
     }
     if last {
-        return Err(trailers(None));
+        return Err(trailers(Some(&parts.headers)));
     }
     let broken = |text: String| Outcome::new(Code::Internal, text, Origin::Remote);
     let coding = coding::read(&parts.headers).map_err(|error| broken(error.to_string()))?;
@@ -40,12 +40,16 @@ pub(crate) fn head(parts: &Parts, last: bool) -> Result<(Pairs, Option<Coding>),
     Ok((pairs, coding))
 }
 
-/// Judges trailers, or their absence.
+/// Judges trailers, or their absence: an end that lacks all of gRPC's trailers is what a proxy or a crash makes of a
+/// stream, so it is INTERNAL, as grpc-go and grpc-java have it; trailers that only lack the status are UNKNOWN.
 pub(crate) fn trailers(headers: Option<&HeaderMap>) -> Outcome {
-    let Some((code, message)) = headers.and_then(status::read) else {
+    let Some(headers) = headers else {
+        return Outcome::new(Code::Internal, "the peer ended the call without trailers", Origin::Remote);
+    };
+    let Some((code, message)) = status::read(headers) else {
         return Outcome::new(Code::Unknown, "the peer ended the call without grpc-status", Origin::Remote);
     };
-    match metadata::read(headers.expect("a status was read from them")) {
+    match metadata::read(headers) {
         Ok(trailers) => Outcome { code, message, trailers, origin: Origin::Remote, unprocessed: false },
         Err(error) => Outcome::new(Code::Internal, error.to_string(), Origin::Remote),
     }
@@ -144,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_missing_status_is_never_ok() {
-        assert_eq!(trailers(None).code, Code::Unknown as u8);
+        assert_eq!(trailers(None).code, Code::Internal as u8);
         assert_eq!(trailers(Some(&HeaderMap::new())).code, Code::Unknown as u8);
     }
 

@@ -225,7 +225,7 @@ fn answers_that_are_no_grpc_end_their_call_once() {
             |id| vec![frames::headers(id, 0, &[(":status", "200"), ("content-type", "text/html")])],
             UNKNOWN,
         ),
-        ("no status", |id| vec![frames::response(id), frames::data(id, END_STREAM, "")], UNKNOWN),
+        ("no trailers", |id| vec![frames::response(id), frames::data(id, END_STREAM, "")], INTERNAL),
         (
             "trailers without status",
             |id| vec![frames::response(id), frames::headers(id, END_STREAM, &[("k", "v")])],
