@@ -5,7 +5,7 @@ import asyncio
 from connectrpc.conformance.v1.client_compat_pb2 import ClientCompatRequest, ClientCompatResponse
 
 import penstock
-from tests.conformance import conversion, framing
+from tests.conformance import conversion, credentials, framing
 from tests.conformance.invocation import Invocation
 
 CALLS_AT_ONCE = 16
@@ -20,10 +20,12 @@ class Channels:
 
     async def get(self, request: ClientCompatRequest) -> penstock.Channel:
         """Give the channel for a call, connected."""
-        key = (request.host, request.port, request.message_receive_limit)
+        certificates = (request.server_tls_cert, request.client_tls_creds.cert)
+        key = (request.host, request.port, request.message_receive_limit, *certificates)
         if key not in self._channels:
             limits = conversion.to_limits(request.message_receive_limit)
-            self._channels[key] = penstock.Channel(f"{request.host}:{request.port}", limits=limits)
+            tls = credentials.of_client(request)
+            self._channels[key] = penstock.Channel(f"{request.host}:{request.port}", tls=tls, limits=limits)
         await self._channels[key].ready(timeout=CONNECT_SECONDS)
         return self._channels[key]
 

@@ -6,7 +6,7 @@ import signal
 from connectrpc.conformance.v1 import server_compat_pb2
 
 import penstock
-from tests.conformance import conversion, framing
+from tests.conformance import conversion, credentials, framing
 from tests.conformance.service import Conformance
 
 
@@ -20,9 +20,10 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
     limits = conversion.to_limits(request.message_receive_limit)
     server = penstock.Server([Conformance()], limits=limits, compression=penstock.Compression.GZIP)
-    async with server.listening("127.0.0.1:0") as address:
+    async with server.listening("127.0.0.1:0", tls=credentials.of_server(request)) as address:
         host, _, port = address.rpartition(":")
-        framing.send(server_compat_pb2.ServerCompatResponse(host=host, port=int(port)))
+        certificate = request.server_creds.cert
+        framing.send(server_compat_pb2.ServerCompatResponse(host=host, port=int(port), pem_cert=certificate))
         await terminated.wait()
 
 
