@@ -216,7 +216,7 @@ async def test_the_server_gets_the_time_that_is_left_and_the_deadline_ends_all_t
         await until(lambda: outcomes)
         assert isinstance(outcomes[0], penstock.DeadlineExceeded | penstock.Cancelled)
         assert left[0] is not None
-        assert 0 < left[0] <= 0.3
+        assert 0 < round(left[0], 6) <= 0.3  # the difference of two times of the loop
         async with chain.client.both_stream() as stream:
             await stream.send(Note())
             await stream.finish()
