@@ -16,8 +16,9 @@ FILES = {
 
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Keep a line for the end of the run."""
-    return request.config.stash.setdefault(COUNTS, []).append
+    """Keep a line for the end of the run; it begins with the parameters of the test."""
+    lines = request.config.stash.setdefault(COUNTS, [])
+    return lambda line: lines.append(f"{request.node.callspec.id}: {line}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
