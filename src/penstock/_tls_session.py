@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 from penstock.tls import PROTOCOL
@@ -54,7 +55,9 @@ class TlsSession:
     """
 
     def __init__(self, owner: Transport, context: ssl.SSLContext, server_hostname: str | None) -> None:
-        self._owner = owner
+        # It holds this, and the loop holds it: without a cycle a connection is freed in the moment it is forgotten.
+        self._owner: Transport = weakref.proxy(owner)
+        self._engine = owner.engine
         self._socket: asyncio.Transport | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.object = context.wrap_bio(
@@ -110,6 +113,10 @@ class TlsSession:
             self._over = True
             self._say_end()
 
+    def forget(self) -> None:
+        """Never touch the socket again."""
+        self._over, self._socket = True, None
+
     def _shake_hands(self) -> None:
         try:
             self.object.do_handshake()
@@ -130,7 +137,7 @@ class TlsSession:
 
     def _read(self) -> None:
         """Hand on all that has come, as much at once as there is room for."""
-        engine, incoming, session = self._owner.engine, self._incoming, self.object
+        engine, incoming, session = self._engine, self._incoming, self.object
         room = engine.get_buffer(-1)
         count, got, failure = 0, 1, ""
         try:

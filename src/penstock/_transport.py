@@ -162,6 +162,8 @@ class Transport(asyncio.BufferedProtocol):
         """Never touch the socket, nor the loop, again: a forked child, or a loop that gave the socket up."""
         _live.discard(self)
         self.engine.detach()
+        if self._session is not None:
+            self._session.forget()
         self._transport = self._session = None
 
     # What TLS tells.

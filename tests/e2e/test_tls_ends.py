@@ -1,15 +1,18 @@
 """However a connection with TLS ends: do its calls hear it as in plaintext, and does closing wait for nobody?"""
 
 import asyncio
+import gc
 import signal
 import ssl
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 import penstock
+from penstock import _engine
 from tests.certificates import Certificates
 from tests.e2e.child import running
-from tests.e2e.support import Echo, Gate, connected, until, within_bound
+from tests.e2e.support import Echo, Gate, Pair, connected, turns, until, within_bound
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoClient
 
@@ -163,3 +166,39 @@ async def test_calls_end_when_the_process_of_the_server_does(
                 with pytest.raises(penstock.Unavailable):
                     while True:
                         await within_bound(stream.receive())
+
+
+async def was_used(pair: Pair, certificates: Certificates) -> None:
+    async with penstock.Channel(pair.address, tls=certificates.client_context()) as channel:
+        await EchoClient(channel).unary(Note())
+
+
+async def was_refused(pair: Pair, certificates: Certificates) -> None:
+    async with penstock.Channel(pair.address, tls=penstock.tls.client_context(certificates.ca)) as channel:
+        with pytest.raises(penstock.Unavailable):
+            await EchoClient(channel).unary(Note())
+
+
+async def was_given_up_at_any_moment(pair: Pair, certificates: Certificates) -> None:
+    for count in range(30):
+        channel = penstock.Channel(pair.address, tls=certificates.client_context())
+        ready = asyncio.ensure_future(channel.ready())
+        await turns(count)
+        await channel.close()
+        await asyncio.gather(ready, return_exceptions=True)
+
+
+@pytest.mark.parametrize("end", [was_used, was_refused, was_given_up_at_any_moment])
+async def test_a_connection_is_freed_without_the_garbage_collector_that(
+    certificates: Certificates, end: Callable[[Pair, Certificates], Awaitable[None]]
+) -> None:
+    async with connected(tls=certificates) as pair:
+        gc.collect()
+        gc.disable()
+        try:
+            before = _engine.live_connections()
+            await end(pair, certificates)
+            await until(lambda: not pair.server.connections)
+            await until(lambda: _engine.live_connections() == before)
+        finally:
+            gc.enable()

@@ -130,10 +130,19 @@ async def _send(call: Call, made: Any) -> None:
 
 
 @asynccontextmanager
-async def calling(address: str, window_bytes: int | None) -> AsyncIterator[GrpcioClient]:
+async def calling(
+    address: str, window_bytes: int | None, credentials: grpc.ChannelCredentials | None = None
+) -> AsyncIterator[GrpcioClient]:
     """Connect to a server."""
-    async with grpc.aio.insecure_channel(address, options=options(window_bytes)) as channel:
-        async with asyncio.timeout(BOUND_SECONDS):
-            await channel.channel_ready()
-        with grpc.insecure_channel(address, options=options(window_bytes)) as threaded:
+    settings = options(window_bytes)
+    if credentials is None:
+        connecting = grpc.aio.insecure_channel(address, options=settings)
+        threaded = grpc.insecure_channel(address, options=settings)
+    else:
+        connecting = grpc.aio.secure_channel(address, credentials, options=settings)
+        threaded = grpc.secure_channel(address, credentials, options=settings)
+    with threaded:
+        async with connecting as channel:
+            async with asyncio.timeout(BOUND_SECONDS):
+                await channel.channel_ready()
             yield GrpcioClient(channel, threaded)

@@ -39,12 +39,15 @@ class GrpcioServer:
 
 
 @asynccontextmanager
-async def serving(window_bytes: int | None) -> AsyncIterator[GrpcioServer]:
+async def serving(
+    window_bytes: int | None, credentials: grpc.ServerCredentials | None = None
+) -> AsyncIterator[GrpcioServer]:
     """Serve on a free port."""
     records = Records()
     server = grpc.aio.server(options=options(window_bytes))
     echo_pb2_grpc.add_EchoServicer_to_server(Echo(records), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    anywhere = "127.0.0.1:0"
+    port = server.add_secure_port(anywhere, credentials) if credentials else server.add_insecure_port(anywhere)
     await server.start()
     try:
         yield GrpcioServer(f"127.0.0.1:{port}", records)

@@ -1,6 +1,7 @@
 """Calls of calls.py, made with our client."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -146,9 +147,11 @@ async def _outcome(made: ClientCall[Any, Note], replies: Tally, error: penstock.
 
 
 @asynccontextmanager
-async def calling(address: str, window_bytes: int | None) -> AsyncIterator[OurClient]:
+async def calling(
+    address: str, window_bytes: int | None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[OurClient]:
     """Connect to a server."""
     limits = None if window_bytes is None else penstock.Limits(stream_window_bytes=window_bytes)
-    async with penstock.Channel(address, limits=limits) as channel:
+    async with penstock.Channel(address, tls=tls, limits=limits) as channel:
         await channel.ready(timeout=BOUND_SECONDS)
         yield OurClient(channel)

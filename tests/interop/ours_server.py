@@ -1,6 +1,7 @@
 """The Echo service of calls.py, on our server."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Never
@@ -34,12 +35,12 @@ class OurServer:
 
 
 @asynccontextmanager
-async def serving(window_bytes: int | None) -> AsyncIterator[OurServer]:
+async def serving(window_bytes: int | None, tls: ssl.SSLContext | None = None) -> AsyncIterator[OurServer]:
     """Serve on a free port."""
     limits = None if window_bytes is None else penstock.Limits(stream_window_bytes=window_bytes)
     records = Records()
     server = penstock.Server([Echo(records)], limits=limits)
-    async with server.listening("127.0.0.1:0") as address:
+    async with server.listening("127.0.0.1:0", tls=tls) as address:
         yield OurServer(address, server, records)
 
 
