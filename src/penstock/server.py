@@ -141,7 +141,8 @@ class Server:
         Args:
             addresses: At least one; `host:port`, `[::1]:port`, `unix:/path`.
             tls: What `penstock.tls.server_context` makes, or a context of your own for TLS 1.2 and up. ALPN is set on
-                it to `h2`, which clients must choose, and renegotiation is forbidden.
+                it to `h2`, which clients must offer, and renegotiation is forbidden. Contexts that its `sni_callback`
+                chooses need the same: `server_context` sees to it.
             plaintext: Without `tls`, needed for an address that other machines can reach.
             grace: Seconds that open calls get to end by themselves.
             handle_signals: False leaves SIGINT and SIGTERM to the program; then cancel this.

@@ -313,3 +313,15 @@ async def test_a_socket_that_is_full_within_the_handshake_holds_back_the_engine(
     await settle()
     assert halves.server.told == ["settings"]
     await halves.end()
+
+
+async def test_a_forgotten_session_writes_nothing(certificates: Certificates) -> None:
+    server = Half(certificates.server_context())
+    wire = attach(server)
+    session = server.session
+    server.forget()
+    session.write(b"never")
+    session.finish()
+    assert not wire.written
+    wire.lose(None)
+    assert server.ended.done()
