@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from penstock.limits import Limits
     from penstock.metadata import MetadataValue
 
+LAST_STREAM_ID = 3 << 29
+"""Three quarters of all ids: a connection that opened this one opens no more, and another one is made in time.
+Source: RFC 9113 section 5.1.1."""
+
 
 class ClientConnection(Transport):
     """One connection of a channel.
@@ -32,8 +36,11 @@ class ClientConnection(Transport):
         authority: str,
         context: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
+        user_agent: str = "",
     ) -> None:
-        super().__init__(limits, loop, client=True, context=context, server_hostname=server_hostname)
+        super().__init__(
+            limits, loop, client=True, context=context, server_hostname=server_hostname, user_agent=user_agent
+        )
         self._authority = authority
         self._secure = context is not None
         self.calls: set[ClientCall[Any, Any]] = set()
@@ -42,6 +49,7 @@ class ClientConnection(Transport):
         """Calls that may open at once: none while others wait in line, none when it takes no more."""
         self._most = 0
         self._reserved = 0
+        self._used_up = False
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.ready: asyncio.Future[None] = loop.create_future()
         """Done when the peer's SETTINGS came; fails if they never will."""
@@ -51,7 +59,7 @@ class ClientConnection(Transport):
     @property
     def is_usable(self) -> bool:
         """It takes new calls, perhaps after a wait."""
-        return not self.draining.is_set() and self.ready.done()
+        return not self._used_up and not self.draining.is_set() and self.ready.done()
 
     async def place(self) -> None:
         """Wait for a place; in the same step of its task the caller opens its call, or gives up and calls `release`.
@@ -93,6 +101,8 @@ class ClientConnection(Transport):
             self.engine.open(call, path, self._authority, self._secure, timeout_seconds, metadata, only)
         except ConnectionError as error:
             raise RpcError(StatusCode.UNAVAILABLE, str(error), origin=Origin.TRANSPORT, retryable=True) from error
+        if call._id >= LAST_STREAM_ID:
+            self._retire()
 
     def release(self, call: ClientCall[Any, Any]) -> None:
         """A call ended."""
@@ -133,8 +143,18 @@ class ClientConnection(Transport):
         self._drain()
         super()._on_closed(message, clean, foreign)
 
+    def _retire(self) -> None:
+        # Its calls need not hear of it: they have their ids, and go on as long as they like.
+        self._used_up = True
+        self._send_away()
+        self.engine.shut_down()
+
     def _drain(self) -> None:
         self.draining.set()
+        self._send_away()
+
+    def _send_away(self) -> None:
+        """Wake those who wait in line: there will be no place here."""
         self.free = 0
         while self._waiting:
             self._wake()
@@ -144,7 +164,7 @@ class ClientConnection(Transport):
         free = self._most - len(self.calls) - self._reserved
         while free > 0 and self._waiting:
             free -= self._wake()
-        self.free = 0 if self._waiting or self.draining.is_set() else max(0, free)
+        self.free = 0 if self._waiting or self._used_up or self.draining.is_set() else max(0, free)
 
     def _wake(self) -> int:
         waiter = self._waiting.popleft()

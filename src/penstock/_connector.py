@@ -49,11 +49,13 @@ class Connector:
         authority: str,
         context: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
+        user_agent: str = "",
     ) -> None:
         self._address = address
         self._limits = limits
         self._authority = authority
         self._tls = context, server_hostname
+        self._user_agent = user_agent
         self.loop = asyncio.get_running_loop()
         self._closed = False
         self.newest: ClientConnection | None = None
@@ -137,7 +139,7 @@ class Connector:
             self.newest = connection
 
     async def _connect(self) -> ClientConnection:
-        connection = ClientConnection(self._limits, self.loop, self._authority, *self._tls)
+        connection = ClientConnection(self._limits, self.loop, self._authority, *self._tls, self._user_agent)
         try:
             if self._address.path:
                 await self.loop.create_unix_connection(lambda: connection, self._address.path)

@@ -224,6 +224,7 @@ class Connection:
         send_buffer_bytes: int,
         coding: str | None,
         any_subtype: bool = False,
+        user_agent: str = "",
     ) -> Self: ...
     def attach(
         self, call_soon: Callable[..., object], write: Callable[[bytes | memoryview], None], owner: Owner

@@ -65,6 +65,7 @@ class Transport(asyncio.BufferedProtocol):
         any_subtype: bool = False,
         context: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
+        user_agent: str = "",
     ) -> None:
         self.loop = loop
         self.peer = ""
@@ -81,6 +82,7 @@ class Transport(asyncio.BufferedProtocol):
             send_buffer_bytes=limits.send_buffer_bytes,
             coding=None if compression is None else compression.value,
             any_subtype=any_subtype,
+            user_agent=user_agent,
         )
         self.ended: asyncio.Future[None] = loop.create_future()
         """Done when the socket is closed."""

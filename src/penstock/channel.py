@@ -47,10 +47,11 @@ class Channel:
             (SNI) and verifies.
         limits: Settings of its connections.
         compression: What calls compress their messages with, unless their options say otherwise.
+        user_agent: What the program calls itself, `my-app/1.2`: servers see it before the name of this library.
 
     Raises:
         UsageError: The address has another form; or is not on this machine, and neither `tls` nor `plaintext` was asked
-            for; or the context is unfit.
+            for; or the context is unfit; or `user_agent` is not printable ASCII.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Channel:
         authority: str | None = None,
         limits: Limits | None = None,
         compression: Compression | None = None,
+        user_agent: str = "",
     ) -> None:
         self._address = _address.parse(address)
         _address.check_protection(self._address, tls=tls, plaintext=plaintext)
@@ -74,6 +76,10 @@ class Channel:
             self._server_hostname = _address.host_of(self._authority)
             self._context = _tls_context.for_client(tls, self._server_hostname)
         self._limits = limits or Limits()
+        if not (user_agent.isascii() and user_agent.isprintable()):
+            msg = f"user_agent must be printable ASCII, not {user_agent!r}"
+            raise UsageError(msg)
+        self._user_agent = user_agent
         self._compression = compression
         self._codecs: dict[Method[Any, Any], _engine.Codec] = {}
         self._raw_codec = client_codec(raw_method("*"), self._limits)
@@ -247,7 +253,7 @@ class Channel:
             raise UsageError(msg)
         if self._connector is None:
             self._connector = Connector(
-                self._address, self._limits, self._authority, self._context, self._server_hostname
+                self._address, self._limits, self._authority, self._context, self._server_hostname, self._user_agent
             )
         elif self._connector.loop is not asyncio.get_running_loop():
             msg = "this channel belongs to another event loop; make one in each loop"

@@ -191,6 +191,7 @@ def test_a_connection_is_counted_while_its_memory_is_held() -> None:
         send_buffer_bytes=1,
         coding=None,
         any_subtype=False,
+        user_agent="",
         **settings,
     )
     assert _engine.live_connections() == before + 1

@@ -57,7 +57,9 @@ def detach_all() -> None:
 class Engine:
     """One side of a connection. `peer` is the other: it makes and reads the frames."""
 
-    def __init__(self, *, client: bool, limits: Limits | None = None, any_subtype: bool = False) -> None:
+    def __init__(
+        self, *, client: bool, limits: Limits | None = None, any_subtype: bool = False, user_agent: str = ""
+    ) -> None:
         limits = limits or Limits()
         self.peer = Peer()
         self.told: list[str] = []
@@ -75,6 +77,7 @@ class Engine:
             send_buffer_bytes=limits.send_buffer_bytes,
             coding=None,
             any_subtype=any_subtype,
+            user_agent=user_agent,
         )
         self.connection.attach(self._callbacks.append, self._write, self)
         _attached.append(self)
@@ -112,10 +115,11 @@ class Engine:
         timeout_seconds: float | None = None,
         metadata: Pairs | None = None,
         only: bytes | None = None,
+        secure: bool = False,
     ) -> Call:
         """Client: start a call."""
         call = Call(RAW_CODEC)
-        self.connection.open(call, path, "host:1", False, timeout_seconds, metadata, only)
+        self.connection.open(call, path, "host:1", secure, timeout_seconds, metadata, only)
         self.calls[call._id] = call
         return call
 

@@ -20,13 +20,20 @@ FRAME_HEAD_BYTES = 9
 ERRORS = {
     0: "NO_ERROR",
     1: "PROTOCOL_ERROR",
+    2: "INTERNAL_ERROR",
+    3: "FLOW_CONTROL_ERROR",
+    4: "SETTINGS_TIMEOUT",
     5: "STREAM_CLOSED",
     6: "FRAME_SIZE_ERROR",
     7: "REFUSED_STREAM",
     8: "CANCEL",
+    9: "COMPRESSION_ERROR",
+    10: "CONNECT_ERROR",
     11: "ENHANCE_YOUR_CALM",
+    12: "INADEQUATE_SECURITY",
+    13: "HTTP_1_1_REQUIRED",
 }
-"""RFC 9113 section 7, the ones that occur here."""
+"""RFC 9113 section 7."""
 
 SETTINGS = {
     SettingsFrame.HEADER_TABLE_SIZE: "HEADER_TABLE_SIZE",
@@ -61,7 +68,11 @@ class Peer:
     def settings(self, **values: int) -> bytes:
         """SETTINGS, its names in lower case."""
         numbers = {name.lower(): number for number, name in SETTINGS.items()}
-        return SettingsFrame(0, {numbers[name]: value for name, value in values.items()}).serialize()
+        return self.settings_by_number({numbers[name]: value for name, value in values.items()})
+
+    def settings_by_number(self, values: dict[int, int]) -> bytes:
+        """SETTINGS, also those that have no name."""
+        return SettingsFrame(0, values).serialize()
 
     def settings_ack(self) -> bytes:
         """The answer to SETTINGS."""
@@ -77,9 +88,12 @@ class Peer:
             frame.flags.add("END_STREAM")
         return frame.serialize()
 
-    def data(self, stream: int, data: bytes, *, end: bool = False) -> bytes:
-        """A DATA frame."""
+    def data(self, stream: int, data: bytes, *, end: bool = False, padding: int | None = None) -> bytes:
+        """A DATA frame; with `padding`, so many bytes of it and one that counts them."""
         frame = DataFrame(stream, data)
+        if padding is not None:
+            frame.flags.add("PADDED")
+            frame.pad_length = padding
         if end:
             frame.flags.add("END_STREAM")
         return frame.serialize()

@@ -5,6 +5,7 @@ use crate::event::{Outcome, Reply};
 use crate::inbox::{Body, Item};
 use crate::outbox::Payload;
 use crate::request::{Call, CallError, response_head};
+use crate::response::HTTP_STATUS_SIZE;
 use crate::role::Role;
 use crate::stream::{End, Stream};
 use crate::wire::coding::Coding;
@@ -37,8 +38,6 @@ pub enum Pushed {
     Gone,
 }
 
-/// What `:status` adds to a header list.
-const HTTP_STATUS_SIZE: usize = ":status200".len() + 32;
 /// What else stands in front of a status that comes without a response head.
 const HEAD_SIZE: usize = HTTP_STATUS_SIZE + "content-typeapplication/grpc".len() + 32;
 /// What is kept of a status message that is too long for the peer.
@@ -65,7 +64,7 @@ impl<B: Body> Connection<B> {
     /// # Errors
     /// [`CallError`]; nothing was sent.
     pub fn open(&mut self, call: &Call<'_>) -> Result<u32, CallError> {
-        let request = call.request()?;
+        let request = call.request(self.settings.user_agent.clone())?;
         self.check_headers(list_size(request.headers()) + call.pseudo_size())?;
         let Role::Client(_, Some(requests)) = &self.role else {
             return Err(CallError::Connection("the connection takes no new calls".to_owned()));

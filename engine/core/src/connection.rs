@@ -6,13 +6,13 @@
 
 use crate::event::{Closed, Event, Outcome};
 use crate::inbox::Body;
-use crate::opening::{Foreign, Opening};
+use crate::opening::{Foreign, Opening, PREFACE};
 use crate::pipe::Io;
 use crate::ready::Ready;
 use crate::response;
 use crate::role::Role;
 use crate::schedule::{Schedule, Streams};
-use crate::settings::{Settings, Side};
+use crate::settings::{Settings, Side, tell_header_limit};
 use crate::stream::Stream;
 use crate::wire::metadata::MetadataError;
 use bytes::Bytes;
@@ -45,6 +45,8 @@ pub struct Connection<B> {
     waker: Waker,
     io: Io,
     opening: Opening,
+    /// The output has the first SETTINGS in it, as h2 wrote them.
+    tells_settings: bool,
     /// Bytes the peer sent.
     fed: u64,
     /// The peer takes no new calls.
@@ -68,9 +70,10 @@ impl<B: Body> Connection<B> {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let (preface, opening) = match settings.side {
-            Side::Server => (crate::opening::PREFACE.len(), Opening::of_client()),
+            Side::Server => (PREFACE.len(), Opening::of_client()),
             Side::Client => (0, Opening::of_server()),
         };
+        let tells_settings = settings.side == Side::Client;
         let io = Io::new(preface);
         let ready = Arc::<Ready>::default();
         let waker = ready.connection_waker();
@@ -86,6 +89,7 @@ impl<B: Body> Connection<B> {
             waker,
             io,
             opening,
+            tells_settings,
             fed: 0,
             going_away: false,
             lost: false,
@@ -150,7 +154,11 @@ impl<B: Body> Connection<B> {
 
     /// Takes the output; `empty` is a buffer to go on with.
     pub fn take_output(&mut self, empty: Vec<u8>) -> Vec<u8> {
-        self.io.lock().take_output(empty)
+        let mut output = self.io.lock().take_output(empty);
+        if std::mem::take(&mut self.tells_settings) {
+            tell_header_limit(&mut output, PREFACE.len(), self.settings.max_header_list_bytes);
+        }
+        output
     }
 
     /// Bytes of output that wait to be taken.
@@ -305,8 +313,15 @@ impl<B: Body> Connection<B> {
             self.streams.iter_mut().for_each(|(&id, stream)| self.schedule.window_grew(id, stream));
             self.events.push(Event::Settings);
         }
-        self.going_away |= go_away.is_some();
-        self.events.extend(go_away.map(Event::GoAway));
+        if let Some(go_away) = go_away {
+            self.going_away = true;
+            let ours = go_away.last_stream_id == 0 || go_away.last_stream_id % 2 == 1;
+            self.events.push(Event::GoAway(go_away));
+            if self.settings.side == Side::Client && !ours {
+                // Source: RFC 9113 section 6.8: the id is one of a stream that we opened.
+                self.abort("the peer sent GOAWAY with the id of no stream of ours");
+            }
+        }
     }
 
     fn refuse(&mut self, foreign: Foreign) {

@@ -33,6 +33,6 @@ pub use event::{CallHead, Closed, Event, Origin, Outcome, Reply};
 pub use h2::Reason;
 pub use inbox::{Body, Item};
 pub use outbox::Payload;
-pub use request::{Call, CallError};
+pub use request::{Call, CallError, user_agent};
 pub use settings::{Settings, Side};
 pub use sniffer::GoAway;

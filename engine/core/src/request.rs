@@ -16,7 +16,7 @@ const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 /// The subtype that we speak, and that `application/grpc` alone stands for.
 pub(crate) const PROTOBUF: &[u8] = b"proto";
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("grpc-python-penstock/", env!("CARGO_PKG_VERSION")));
+const LIBRARY: &str = concat!("grpc-python-penstock/", env!("CARGO_PKG_VERSION"));
 
 /// A call to start.
 #[derive(Clone, Debug)]
@@ -35,6 +35,16 @@ pub struct Call<'a> {
     pub metadata: &'a Pairs,
 }
 
+/// What a client calls itself: the application's name, if it has one, before the library's.
+///
+/// `None`: the name holds what is not printable ASCII.
+///
+/// Source: gRPC PROTOCOL-HTTP2, "User Agents".
+#[must_use]
+pub fn user_agent(application: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(format!("{application} {LIBRARY}").trim_start()).ok().filter(|name| name.to_str().is_ok())
+}
+
 /// Why a call could not be written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CallError {
@@ -51,21 +61,22 @@ pub enum CallError {
 
 impl Call<'_> {
     /// The request head. Source: gRPC PROTOCOL-HTTP2, "Requests".
-    pub(crate) fn request(&self) -> Result<Request<()>, CallError> {
+    pub(crate) fn request(&self, user_agent: HeaderValue) -> Result<Request<()>, CallError> {
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri()?;
         let headers = request.headers_mut();
         headers.reserve(6 + self.metadata.len());
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
         if let Some(left) = self.timeout {
+            // First: the specification wants it right behind the pseudo-headers.
             let value = HeaderValue::from_str(&timeout::write(left)).expect("digits and a letter");
             headers.insert(TIMEOUT, value);
         }
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
         coding::write(self.coding, headers);
         headers.insert(ACCEPT_ENCODING, ACCEPTED);
-        headers.insert(header::USER_AGENT, USER_AGENT);
+        headers.insert(header::USER_AGENT, user_agent);
         metadata::write(self.metadata, headers)?;
         Ok(request)
     }
@@ -118,8 +129,8 @@ impl Refusal {
 ///
 /// # Errors
 /// [`Refusal`] for what is not a gRPC call: 405 for another method, 415 for another content type, and INTERNAL with
-/// 400 for a timeout or metadata that cannot be read (as grpc-go does), UNIMPLEMENTED for a coding we have not and,
-/// unless `any_subtype`, for messages that are not protobuf.
+/// 400 for a timeout, metadata or hosts that cannot be read (as grpc-go does), UNIMPLEMENTED for a coding we have not
+/// and, unless `any_subtype`, for messages that are not protobuf.
 pub(crate) fn read(parts: &Parts, any_subtype: bool) -> Result<CallHead, Refusal> {
     if parts.method != Method::POST {
         return Err(Refusal::http(StatusCode::METHOD_NOT_ALLOWED));
@@ -142,9 +153,10 @@ pub(crate) fn read(parts: &Parts, any_subtype: bool) -> Result<CallHead, Refusal
         ),
     };
     let metadata = metadata::read(&parts.headers).map_err(|error| malformed(error.to_string()))?;
+    let authority = authority(parts).ok_or_else(|| malformed("more than one host".to_owned()))?;
     Ok(CallHead {
         path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
-        authority: parts.uri.authority().map_or_else(String::new, ToString::to_string),
+        authority,
         metadata,
         timeout,
         coding,
@@ -159,6 +171,19 @@ pub(crate) fn subtype(headers: &HeaderMap) -> Option<&[u8]> {
         [] | [b';', ..] => Some(PROTOBUF),
         [b'+', named @ ..] => named.split(|&byte| byte == b';').next().map(<[u8]>::trim_ascii_end),
         _ => None,
+    }
+}
+
+/// `:authority`, or `host` in its place; `None` if there are several. Source: gRPC A41.
+fn authority(parts: &Parts) -> Option<String> {
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return None;
+    }
+    match parts.uri.authority() {
+        Some(authority) => Some(authority.to_string()),
+        None => Some(host.map_or_else(String::new, |host| String::from_utf8_lossy(host.as_bytes()).into_owned())),
     }
 }
 
@@ -187,7 +212,7 @@ mod tests {
             coding: Some(Coding::Gzip),
             metadata: &metadata,
         };
-        let mut request = call.request().unwrap();
+        let mut request = call.request(user_agent("").unwrap()).unwrap();
         change(&mut request);
         read(&request.into_parts().0, false)
     }
@@ -239,6 +264,32 @@ mod tests {
         assert_eq!(response.headers()[ACCEPT_ENCODING], "identity,deflate,gzip");
         assert_eq!(status::read(response.headers()).unwrap().0, Code::Unimplemented as u8);
         assert_eq!(request(with("identity")).unwrap().coding, None);
+    }
+
+    // W4
+    #[test]
+    fn a_host_stands_in_for_a_missing_authority_and_several_are_an_error() {
+        let host = |name: &'static str| HeaderValue::from_static(name);
+        let head = request(|r| {
+            *r.uri_mut() = Uri::from_static("/a.B/C");
+            r.headers_mut().insert(header::HOST, host("one"));
+        });
+        assert_eq!(head.unwrap().authority, "one");
+        assert_eq!(request(|r| drop(r.headers_mut().insert(header::HOST, host("two")))).unwrap().authority, "host:1");
+        let refusal = request(|r| {
+            r.headers_mut().append(header::HOST, host("one"));
+            r.headers_mut().append(header::HOST, host("one"));
+        });
+        assert_eq!(refusal.unwrap_err().response().status(), 400);
+    }
+
+    // W47
+    #[test]
+    fn an_application_stands_before_the_library() {
+        assert_eq!(user_agent("").unwrap(), LIBRARY);
+        assert_eq!(user_agent("my-app/1.2").unwrap(), format!("my-app/1.2 {LIBRARY}"));
+        assert_eq!(user_agent("a\nb"), None);
+        assert_eq!(user_agent("ü"), None);
     }
 
     #[test]

@@ -3,20 +3,23 @@
 use crate::event::{Origin, Outcome};
 use crate::request::{PROTOBUF, subtype};
 use crate::wire::coding::{self, Coding};
-use crate::wire::metadata::{self, Pairs};
+use crate::wire::metadata::{self, Pairs, list_size};
 use crate::wire::status::{self, Code};
 use h2::Reason;
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue};
 
-/// Judges the head of a response. `last`: nothing follows it.
+/// What `:status` adds to a header list.
+pub(crate) const HTTP_STATUS_SIZE: usize = ":status200".len() + 32;
+
+/// Judges the head of a response. `last`: nothing follows it. `limit`: the largest header list we take.
 ///
 /// # Errors
 /// The outcome, when the head decides it: Trailers-Only, or not a gRPC response.
-pub(crate) fn head(parts: &Parts, last: bool) -> Result<(Pairs, Option<Coding>), Outcome> {
+pub(crate) fn head(parts: &Parts, last: bool, limit: usize) -> Result<(Pairs, Option<Coding>), Outcome> {
     let http = parts.status.as_u16();
     if last && parts.headers.contains_key(status::STATUS) {
-        return Err(trailers(Some(&parts.headers)));
+        return Err(trailers(Some(&parts.headers), limit));
     }
     if http != 200 {
         let message = format!("the peer answered with HTTP status {http} and no grpc-status");
@@ -32,7 +35,11 @@ pub(crate) fn head(parts: &Parts, last: bool) -> Result<(Pairs, Option<Coding>),
         return Err(Outcome::new(code, message, Origin::Remote));
     }
     if last {
-        return Err(trailers(Some(&parts.headers)));
+        return Err(trailers(Some(&parts.headers), limit));
+    }
+    let size = list_size(&parts.headers) + HTTP_STATUS_SIZE;
+    if size > limit {
+        return Err(too_large(size, limit));
     }
     let broken = |text: String| Outcome::new(Code::Internal, text, Origin::Remote);
     let coding = coding::read(&parts.headers).map_err(|error| broken(error.to_string()))?;
@@ -42,17 +49,32 @@ pub(crate) fn head(parts: &Parts, last: bool) -> Result<(Pairs, Option<Coding>),
 
 /// Judges trailers, or their absence: an end that lacks all of gRPC's trailers is what a proxy or a crash makes of a
 /// stream, so it is INTERNAL, as grpc-go and grpc-java have it; trailers that only lack the status are UNKNOWN.
-pub(crate) fn trailers(headers: Option<&HeaderMap>) -> Outcome {
+///
+/// Of those that are larger than we take an error stays what it is, without what came with it; an OK without its
+/// metadata would be a lie.
+pub(crate) fn trailers(headers: Option<&HeaderMap>, limit: usize) -> Outcome {
     let Some(headers) = headers else {
         return Outcome::new(Code::Internal, "the peer ended the call without trailers", Origin::Remote);
     };
     let Some((code, message)) = status::read(headers) else {
         return Outcome::new(Code::Unknown, "the peer ended the call without grpc-status", Origin::Remote);
     };
+    let size = list_size(headers);
+    if size > limit && code == Code::Ok as u8 {
+        return too_large(size, limit);
+    }
+    if size > limit {
+        return Outcome { code, message, trailers: Pairs::new(), origin: Origin::Remote, unprocessed: false };
+    }
     match metadata::read(headers) {
         Ok(trailers) => Outcome { code, message, trailers, origin: Origin::Remote, unprocessed: false },
         Err(error) => Outcome::new(Code::Internal, error.to_string(), Origin::Remote),
     }
+}
+
+fn too_large(size: usize, limit: usize) -> Outcome {
+    let message = format!("headers of {size} bytes exceed max_metadata_bytes={limit}");
+    Outcome::new(Code::ResourceExhausted, message, Origin::Local)
 }
 
 /// Judges an error h2 reports for a stream.
@@ -109,7 +131,7 @@ mod tests {
         for &(name, value) in headers {
             response = response.header(name, HeaderValue::from_static(value));
         }
-        head(&response.body(()).unwrap().into_parts().0, last)
+        head(&response.body(()).unwrap().into_parts().0, last, 1000)
     }
 
     const GRPC: (&str, &str) = ("content-type", "application/grpc");
@@ -128,6 +150,7 @@ mod tests {
         assert_eq!(outcome.code, Code::Internal as u8);
     }
 
+    // W18
     #[test]
     fn trailers_only_is_the_outcome_whatever_the_http_status() {
         for http in [200, 400, 503] {
@@ -146,18 +169,44 @@ mod tests {
         assert_eq!(judged(200, &[GRPC], true).unwrap_err().code, Code::Unknown as u8);
     }
 
+    // W17
     #[test]
     fn a_missing_status_is_never_ok() {
-        assert_eq!(trailers(None).code, Code::Internal as u8);
-        assert_eq!(trailers(Some(&HeaderMap::new())).code, Code::Unknown as u8);
+        assert_eq!(trailers(None, 1000).code, Code::Internal as u8);
+        assert_eq!(trailers(Some(&HeaderMap::new()), 1000).code, Code::Unknown as u8);
     }
 
+    // W14
+    #[test]
+    fn of_trailers_above_the_limit_only_an_error_is_left() {
+        let of_size = |status: &'static str, size: usize| {
+            let mut headers = HeaderMap::new();
+            headers.insert(status::STATUS, HeaderValue::from_static(status));
+            let rest = size - list_size(&headers) - "k".len() - 32;
+            headers.insert("k", HeaderValue::from_str(&"x".repeat(rest)).unwrap());
+            trailers(Some(&headers), 1000)
+        };
+        for (size, code, pairs) in [(999, 0, 1), (1000, 0, 1), (1001, Code::ResourceExhausted as u8, 0)] {
+            let outcome = of_size("0", size);
+            assert_eq!((outcome.code, outcome.trailers.len()), (code, pairs), "{size}");
+        }
+        let outcome = of_size("5", 1001);
+        assert_eq!((outcome.code, outcome.trailers.len()), (5, 0));
+    }
+
+    // W23
     #[test]
     fn resets_map_as_the_specification_says() {
         let cases = [
             (Reason::NO_ERROR, Code::Internal),
             (Reason::PROTOCOL_ERROR, Code::Internal),
+            (Reason::INTERNAL_ERROR, Code::Internal),
             (Reason::FLOW_CONTROL_ERROR, Code::Internal),
+            (Reason::SETTINGS_TIMEOUT, Code::Internal),
+            (Reason::STREAM_CLOSED, Code::Internal),
+            (Reason::FRAME_SIZE_ERROR, Code::Internal),
+            (Reason::COMPRESSION_ERROR, Code::Internal),
+            (Reason::CONNECT_ERROR, Code::Internal),
             (Reason::REFUSED_STREAM, Code::Unavailable),
             (Reason::CANCEL, Code::Cancelled),
             (Reason::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
@@ -168,6 +217,7 @@ mod tests {
         }
     }
 
+    // W23
     #[test]
     fn a_refused_stream_may_be_repeated_and_a_cancelled_one_not() {
         assert!(reset(Reason::REFUSED_STREAM).unprocessed);

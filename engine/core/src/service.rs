@@ -8,6 +8,7 @@ use crate::role::Accepted;
 use crate::settings::Side;
 use crate::stream::Stream;
 use crate::wire::status::Code;
+use h2::Reason;
 use std::ops::ControlFlow;
 
 impl<B: Body> Connection<B> {
@@ -73,6 +74,13 @@ impl<B: Body> Connection<B> {
     pub(crate) fn end(&mut self, id: u32, mut outcome: Outcome) {
         // Dropping its halves cancels towards the peer what is still open.
         let Some(mut stream) = self.streams.remove(&id) else { return };
+        if self.settings.side == Side::Client
+            && outcome.origin == Origin::Remote
+            && let Some(send) = stream.send.as_mut()
+        {
+            // The peer answered before it had all: it is told that no more will come, and that nothing is wrong.
+            send.send_reset(Reason::NO_ERROR);
+        }
         self.lost |= outcome.origin == Origin::Transport && !outcome.unprocessed;
         if self.settings.side == Side::Server && outcome.origin == Origin::Transport {
             // For a handler a lost connection is the same as a client that left.

@@ -2,6 +2,7 @@
 
 use crate::wire::coding::Coding;
 use h2::{client, server};
+use http::HeaderValue;
 
 /// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Settings {
     pub coding: Option<Coding>,
     /// A server takes calls whose messages are not protobuf: the application knows what they are.
     pub any_subtype: bool,
+    /// What a client calls itself; [`crate::user_agent`] makes it.
+    pub user_agent: HeaderValue,
 }
 
 /// The connection window: as large as HTTP/2 allows, or one stopped reader would stop all streams.
@@ -48,6 +51,9 @@ const PEER_CAUSED_RESETS: usize = 100_000;
 const H2_SEND_BUFFER_BYTES: usize = 2 << 20;
 /// Must cover one read of 256 KiB in 1-byte DATA frames, which h2 counts at 256 bytes each.
 const DATA_FRAME_BUDGET: usize = 1 << 30;
+/// h2 drops what exceeds its limit of trailers without a word. So a client gives it a larger one than it tells the peer,
+/// and judges what came by itself.
+const HEADER_SLACK: u32 = 16;
 
 macro_rules! common {
     ($builder:ident, $settings:ident) => {
@@ -65,7 +71,10 @@ macro_rules! common {
 impl Settings {
     pub(crate) fn client(&self) -> client::Builder {
         let mut builder = client::Builder::new();
-        common!(builder, self).enable_push(false).max_local_error_reset_streams(None);
+        common!(builder, self)
+            .enable_push(false)
+            .max_local_error_reset_streams(None)
+            .max_header_list_size(self.max_header_list_bytes.saturating_mul(HEADER_SLACK));
         builder
     }
 
@@ -76,5 +85,25 @@ impl Settings {
             .max_pending_accept_reset_streams(RESETS_BEFORE_ACCEPT)
             .max_local_error_reset_streams(Some(PEER_CAUSED_RESETS));
         builder
+    }
+}
+
+const FRAME_HEAD_BYTES: usize = 9;
+const SETTINGS: u8 = 4;
+const MAX_HEADER_LIST_SIZE: [u8; 2] = [0, 6];
+
+/// Writes the limit that peers are told into a client's first SETTINGS, which stand behind `preface` bytes of `output`.
+pub(crate) fn tell_header_limit(output: &mut [u8], preface: usize, limit: u32) {
+    let Some((head, rest)) = output.get_mut(preface..).and_then(|rest| rest.split_at_mut_checked(FRAME_HEAD_BYTES))
+    else {
+        return;
+    };
+    let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+    if head[3] == SETTINGS {
+        for setting in rest.chunks_exact_mut(6).take(length / 6) {
+            if setting[..2] == MAX_HEADER_LIST_SIZE {
+                setting[2..].copy_from_slice(&limit.to_be_bytes());
+            }
+        }
     }
 }

@@ -76,6 +76,8 @@ pub(crate) struct Stream<B> {
     release_step: usize,
     /// The peer sent all it will.
     pub(crate) half_closed: bool,
+    /// Largest header list we take.
+    max_header_list: usize,
     pub(crate) receiver_waits: bool,
     pub(crate) sender_waits: bool,
 }
@@ -104,6 +106,7 @@ impl<B: Body> Stream<B> {
             early: 0,
             release_step: (settings.stream_window_bytes / 4).max(1) as usize,
             half_closed: false,
+            max_header_list: settings.max_header_list_bytes as usize,
             receiver_waits: false,
             sender_waits: false,
         }
@@ -146,7 +149,7 @@ impl<B: Body> Stream<B> {
             }
         };
         let last = self.receive.as_ref().is_some_and(RecvStream::is_end_stream);
-        match response::head(&parts, last) {
+        match response::head(&parts, last, self.max_header_list) {
             Ok((pairs, coding)) => {
                 self.inbox.expect(coding);
                 ControlFlow::Continue(Some(pairs))
@@ -189,7 +192,7 @@ impl<B: Body> Stream<B> {
                 Err(error) => ControlFlow::Break(refused(&error)),
             };
         }
-        let outcome = response::trailers(trailers);
+        let outcome = response::trailers(trailers, self.max_header_list);
         match whole {
             Err(error) if outcome.code == Code::Ok as u8 => ControlFlow::Break(refused(&error)),
             _ => ControlFlow::Break(outcome),

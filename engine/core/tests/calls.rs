@@ -302,6 +302,7 @@ fn a_server_that_ends_first_gives_its_status_though_the_client_sends() {
     Pair::all_done(pairs);
 }
 
+// W21
 #[test]
 fn a_status_and_a_reset_in_one_read_are_the_status() {
     for reason in [0, 8] {
@@ -385,6 +386,7 @@ fn a_half_closed_call_hears_of_a_reset_whatever_it_does() {
     }
 }
 
+// W25
 #[test]
 fn a_call_above_the_last_stream_was_not_processed() {
     let mut client = Scripted::client(8);

@@ -31,6 +31,7 @@ fn taken(received: Received<Vec<u8>>) -> (Option<Coding>, Vec<u8>) {
     }
 }
 
+// W27
 #[test]
 fn marked_messages_arrive_with_the_coding_of_their_side() {
     for (up, down) in [(Coding::Gzip, Coding::Deflate), (Coding::Deflate, Coding::Gzip)] {
@@ -54,6 +55,7 @@ fn marked_messages_arrive_with_the_coding_of_their_side() {
     }
 }
 
+// W29
 #[test]
 fn a_server_uses_only_what_the_client_offered() {
     for (offer, offered) in [("identity,deflate, gzip", true), ("deflate", false), ("identity", false), ("br", false)] {
@@ -72,6 +74,7 @@ fn a_server_uses_only_what_the_client_offered() {
     }
 }
 
+// W27, W28
 #[test]
 fn a_mark_needs_a_coding_and_a_client_takes_that_of_the_response() {
     for (name, code) in [("gzip", 0), ("identity", INTERNAL), ("br", INTERNAL)] {

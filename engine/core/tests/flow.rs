@@ -251,6 +251,7 @@ fn the_connection_window_is_used_to_the_last_byte() {
     server.done();
 }
 
+// W37
 #[test]
 fn a_changed_initial_window_moves_every_stream() {
     let initial = |bytes| frames::settings(&[(frames::INITIAL_WINDOW_SIZE, bytes)]);
@@ -287,6 +288,7 @@ fn a_changed_initial_window_moves_every_stream() {
     server.done();
 }
 
+// W44
 #[test]
 fn padding_is_given_back_too() {
     let mut server = Scripted::server(8);

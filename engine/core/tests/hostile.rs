@@ -213,6 +213,7 @@ fn calls_above_the_limit_of_streams_are_refused() {
     server.done();
 }
 
+// W43
 #[test]
 fn a_client_keeps_to_the_limit_of_its_server() {
     let mut client = Scripted::client(11);
@@ -224,6 +225,7 @@ fn a_client_keeps_to_the_limit_of_its_server() {
     client.done();
 }
 
+// W44
 #[test]
 fn frames_of_a_stream_that_was_reset_here_are_ignored() {
     let mut server = Scripted::server(12);
@@ -276,6 +278,7 @@ fn half_closed_calls_hear_of_a_broken_connection() {
     server.done();
 }
 
+// W44
 #[test]
 fn more_data_than_the_window_ends_its_call_only() {
     let mut server = Scripted::server(15);

@@ -58,6 +58,7 @@ fn a_message_over_the_limit_ends_its_call_and_one_at_the_limit_does_not() {
     Pair::all_done(pairs);
 }
 
+// W7
 #[test]
 fn a_message_is_refused_before_it_is_received() {
     let mut server = Scripted::server(4);
@@ -94,6 +95,7 @@ fn a_flag_nobody_agreed_on_ends_the_call() {
     }
 }
 
+// W6
 #[test]
 fn a_stream_that_ends_inside_a_message_is_no_success() {
     let whole = frames::message(b"a message");
@@ -116,6 +118,7 @@ fn a_stream_that_ends_inside_a_message_is_no_success() {
     }
 }
 
+// W14
 #[test]
 fn a_header_list_over_the_peers_limit_is_not_sent() {
     let mut pair = Pair::new(9).settled();
@@ -143,6 +146,7 @@ fn a_header_list_over_the_peers_limit_is_not_sent() {
     pair.done();
 }
 
+// W14
 #[test]
 fn a_header_list_over_our_limit_ends_its_call_only() {
     // 400 times 10 and 10 bytes, and 32 that count for each.
@@ -164,8 +168,8 @@ fn a_header_list_over_our_limit_ends_its_call_only() {
     let (in_head, in_trailers) = (client.end.ask("a"), client.end.ask("b"));
     client.heard();
     client.say(&[with(&frames::response(in_head), in_head, 0)]);
-    assert_eq!(client.end.code(in_head), INTERNAL);
-    // Of trailers h2 drops what is over the limit, and does not tell: the status came first.
+    assert_eq!(client.end.code(in_head), RESOURCE_EXHAUSTED);
+    // Of trailers that are over the limit an error is left, and nothing that came with it.
     client.say(&[frames::response(in_trailers), with(&frames::trailers(in_trailers, "5"), in_trailers, END_STREAM)]);
     let outcome = client.end.outcome(in_trailers);
     assert!(outcome.code == 5 && outcome.trailers.len() < 400, "{outcome:?}");

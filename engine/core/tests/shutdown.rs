@@ -282,6 +282,7 @@ fn an_abort_needs_nobody_who_reads() {
     server.done();
 }
 
+// W24
 #[test]
 fn the_end_of_the_socket_ends_every_call() {
     for seed in 0..60 {

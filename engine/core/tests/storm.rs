@@ -158,6 +158,7 @@ fn cancelled_by_both_with_a_small_connection_window() {
     storm(6, true, Who::Both);
 }
 
+// W44
 #[test]
 fn the_connection_window_stays_exact() {
     let mut rng = Rng::new(7);

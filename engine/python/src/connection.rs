@@ -51,7 +51,7 @@ impl Connection {
     #[new]
     #[pyo3(signature = (*, client, read_buffer, stream_window_bytes, max_frame_bytes, max_concurrent_streams,
                         max_header_list_bytes, max_receive_message_bytes, send_buffer_bytes, coding,
-                        any_subtype=false))]
+                        any_subtype=false, user_agent=""))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one call in Python, one struct in Rust")]
     fn new(
         client: bool,
@@ -64,7 +64,12 @@ impl Connection {
         send_buffer_bytes: usize,
         coding: Option<&str>,
         any_subtype: bool,
+        user_agent: &str,
     ) -> PyResult<Self> {
+        let Some(user_agent) = penstock_core::user_agent(user_agent) else {
+            let text = format!("user_agent is printable ASCII, not {user_agent:?}");
+            return Err(usage_error(read_buffer.py(), &text));
+        };
         let settings = Settings {
             side: if client { Side::Client } else { Side::Server },
             stream_window_bytes,
@@ -75,6 +80,7 @@ impl Connection {
             send_buffer_bytes,
             coding: coding.and_then(|name| Coding::named(name.as_bytes())),
             any_subtype,
+            user_agent,
         };
         let read_view = PyMemoryView::from(read_buffer.as_any())?.unbind();
         let shared = Arc::new(Shared::new(Core::new(settings)));

@@ -193,6 +193,7 @@ mod tests {
         }
     }
 
+    // W27
     #[test]
     fn each_message_is_compressed_as_if_it_were_the_first() {
         for coding in BOTH {
@@ -211,6 +212,7 @@ mod tests {
         assert_eq!((u16::from(zlib[0]) << 8 | u16::from(zlib[1])) % 31, 0, "RFC 1950 section 2.2");
     }
 
+    // W28
     #[test]
     fn expanding_stops_at_the_limit() {
         for coding in BOTH {
@@ -223,6 +225,7 @@ mod tests {
         }
     }
 
+    // W28, W29
     #[test]
     fn what_is_cut_changed_or_followed_by_more_is_corrupt() {
         for coding in BOTH {
@@ -242,6 +245,7 @@ mod tests {
         }
     }
 
+    // W29
     #[test]
     fn gzip_may_come_in_several_members() {
         let members = [Coding::Gzip.compress(b"one, "), Coding::Gzip.compress(b"two")].concat();
@@ -251,6 +255,7 @@ mod tests {
         assert_eq!(Coding::Deflate.expand(&streams, 100), Err(ExpandError::Corrupt("deflate")));
     }
 
+    // W27
     #[test]
     fn headers_name_codings() {
         let with =

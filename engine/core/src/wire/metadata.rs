@@ -199,6 +199,7 @@ mod tests {
         (name.to_owned(), Value::Binary(value.to_vec()))
     }
 
+    // W13
     #[test]
     fn pairs_come_back_in_order() {
         let pairs = vec![text("a", "1"), text("a", "2"), binary("b-bin", &[0, 255, 7]), binary("c-bin", &[])];
@@ -207,6 +208,7 @@ mod tests {
         assert_eq!(read(&headers).unwrap(), pairs);
     }
 
+    // W13
     #[test]
     fn binary_is_sent_unpadded_and_taken_either_way() {
         let mut headers = HeaderMap::new();
@@ -217,6 +219,7 @@ mod tests {
         assert_eq!(read(&headers).unwrap(), expected);
     }
 
+    // W11
     #[test]
     fn what_may_not_be_sent_is_named() {
         let mut headers = HeaderMap::new();
@@ -232,6 +235,7 @@ mod tests {
         assert_eq!(try_one(binary("k", b"x")), MetadataError::Kind("k".into()));
     }
 
+    // W12
     #[test]
     fn what_http_allows_and_grpc_does_not_is_read_and_may_be_sent_on() {
         let mut headers = HeaderMap::new();
@@ -258,6 +262,7 @@ mod tests {
         assert_eq!(read(&headers).unwrap(), vec![text("good.name_0", "v")]);
     }
 
+    // W12
     #[test]
     fn white_space_at_the_ends_is_not_sent() {
         let mut headers = HeaderMap::new();
@@ -281,6 +286,7 @@ mod tests {
         assert_eq!(read(&headers).unwrap(), pairs);
     }
 
+    // W13
     #[test]
     fn bad_base64_is_an_error() {
         let mut headers = HeaderMap::new();

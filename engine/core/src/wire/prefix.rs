@@ -68,6 +68,7 @@ mod tests {
         }
     }
 
+    // W7
     #[test]
     fn the_limit_holds_at_its_edge() {
         assert!(read(write(false, 99), 100).is_ok());
@@ -75,6 +76,7 @@ mod tests {
         assert_eq!(read(write(true, 101), 100), Err(PrefixError::TooLong { length: 101, limit: 100 }));
     }
 
+    // W7
     #[test]
     fn only_flags_zero_and_one_exist() {
         assert!(read([1, 0, 0, 0, 3], 10).unwrap().compressed);

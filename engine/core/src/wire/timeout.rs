@@ -49,6 +49,7 @@ pub fn write(timeout: Duration) -> String {
 mod tests {
     use super::*;
 
+    // W8
     #[test]
     fn each_unit_is_read() {
         let cases = [
@@ -66,6 +67,7 @@ mod tests {
         }
     }
 
+    // W8
     #[test]
     fn what_the_specification_does_not_allow_is_refused() {
         for text in ["", "S", "123456789S", "-1S", "+1S", " 1S", "1 S", "1s", "1", "1.5S", "S1"] {
@@ -73,6 +75,7 @@ mod tests {
         }
     }
 
+    // W9
     #[test]
     fn writing_rounds_up_and_keeps_eight_digits() {
         assert_eq!(write(Duration::ZERO), "0n");
@@ -83,6 +86,7 @@ mod tests {
         assert_eq!(write(Duration::MAX), "99999999H");
     }
 
+    // W9
     #[test]
     fn a_written_timeout_is_never_shorter() {
         for nanos in [1, 99_999_999, 100_000_001, 123_456_789_012_345, 9_876_543_210_987_654_321] {

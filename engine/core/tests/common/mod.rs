@@ -36,6 +36,7 @@ pub(crate) fn settings(side: Side) -> Settings {
         send_buffer_bytes: 64 * 1024,
         coding: None,
         any_subtype: false,
+        user_agent: penstock_core::user_agent("").unwrap(),
     }
 }
 
