@@ -16,6 +16,7 @@ pytestmark = pytest.mark.loops
 @pytest.mark.parametrize(
     "path", ["/penstock.test.echo.Echo/Nothing", "/no.Such/Unary", "/", "//", "/penstock.test.echo.Echo"]
 )
+@pytest.mark.wire("W3")
 async def test_an_unknown_method_is_unimplemented_by_its_path(path: str) -> None:
     async with with_neighbour() as pair:
         for payload in (b"", bytes(100_000)):

@@ -57,6 +57,7 @@ async def test_a_call_may_do_without_what_its_channel_does() -> None:
         assert sent_bytes(pair)[1] > len(TEXT)
 
 
+@pytest.mark.wire("W29")
 async def test_one_message_may_go_as_it_is() -> None:
     async with connected(client_compression=Compression.GZIP) as pair, pair.client.both_stream() as stream:
         for compress, least, most in [(True, 0, 5_000), (False, len(TEXT), 2 * len(TEXT)), (True, 0, 5_000)]:
@@ -144,6 +145,7 @@ async def test_what_is_encoded_once_serves_streams_with_and_without() -> None:
         assert 2 * len(TEXT) < sent_bytes(pair)[1] < 3 * len(TEXT)
 
 
+@pytest.mark.wire("W28")
 @pytest.mark.parametrize("coding", CODINGS)
 async def test_expanding_stops_at_the_limit_and_ends_only_that_call(coding: Compression) -> None:
     limits = penstock.Limits(max_receive_message_bytes=100_000)

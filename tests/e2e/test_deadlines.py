@@ -114,6 +114,7 @@ async def test_whatever_a_handler_waits_for_it_is_woken(what: str) -> None:
         assert waiting.remaining <= SOON + 1e-9  # a sum of floats
 
 
+@pytest.mark.wire("W10")
 @pytest.mark.parametrize("what", ["receive", "send", "something else"])
 async def test_a_server_keeps_the_deadline_when_the_client_does_not(what: str) -> None:
     waiting = Waiting(what)
@@ -130,6 +131,7 @@ async def test_a_server_keeps_the_deadline_when_the_client_does_not(what: str) -
         assert isinstance(waiting.outcomes[0], expected)
 
 
+@pytest.mark.wire("W10")
 async def test_a_client_keeps_the_deadline_when_the_server_does_not() -> None:
     waiting = Waiting()
 
@@ -182,6 +184,7 @@ async def test_shorter_deadlines_end_first() -> None:
     assert order == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.wire("W9")
 @pytest.mark.parametrize("connected_before", [True, False])
 async def test_no_time_at_all_fails_at_once_and_reaches_no_handler(connected_before: bool) -> None:
     waiting = Waiting()

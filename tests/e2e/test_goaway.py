@@ -17,6 +17,7 @@ pytestmark = pytest.mark.loops
 ONE = penstock.Limits(max_concurrent_streams=1)
 
 
+@pytest.mark.wire("W25")
 async def test_an_accepted_call_finishes_on_the_old_server_while_new_calls_go_to_the_next(address: str) -> None:
     async with connected(address=address) as pair:
         old, new = pair.server, penstock.Server([Echo()])

@@ -198,6 +198,7 @@ async def fate(unary: UnaryHandler | None = None, metadata: dict[str, str] | Non
 above_the_limit = pytest.mark.parametrize("size", [20_000, 100_000, 2_000_000])
 
 
+@pytest.mark.wire("W14")
 @above_the_limit
 async def test_request_metadata_above_the_servers_limit_fails_its_call_alone(size: int) -> None:
     code, text, lives = await fate(metadata={"k": "x" * size})
@@ -205,6 +206,7 @@ async def test_request_metadata_above_the_servers_limit_fails_its_call_alone(siz
     assert code == "RESOURCE_EXHAUSTED", text
 
 
+@pytest.mark.wire("W14")
 @above_the_limit
 @pytest.mark.parametrize("where", ["initial", "trailing"])
 async def test_reply_metadata_above_the_clients_limit_fails_its_call_alone(where: str, size: int) -> None:
@@ -221,6 +223,7 @@ async def test_reply_metadata_above_the_clients_limit_fails_its_call_alone(where
     assert "unspecific protocol error" not in text
 
 
+@pytest.mark.wire("W20")
 @above_the_limit
 async def test_a_long_text_of_a_status_is_cut_and_keeps_its_code(size: int) -> None:
     async def fail(request: Note, call: penstock.ServerCall) -> Note:

@@ -14,6 +14,7 @@ TEN = penstock.Limits(max_concurrent_streams=10)
 ONE = penstock.Limits(max_concurrent_streams=1)
 
 
+@pytest.mark.wire("W43")
 async def test_calls_above_the_limit_wait_their_turn_and_all_are_served_in_order() -> None:
     began: list[int] = []
     open_now: set[int] = set()
@@ -38,6 +39,7 @@ async def test_calls_above_the_limit_wait_their_turn_and_all_are_served_in_order
         assert len(pair.server.connections) == 1
 
 
+@pytest.mark.wire("W43")
 async def test_the_deadline_reaches_calls_that_wait_for_a_place() -> None:
     gate = asyncio.Event()
     served: list[int] = []
@@ -60,6 +62,7 @@ async def test_the_deadline_reaches_calls_that_wait_for_a_place() -> None:
         assert served == list(range(11))
 
 
+@pytest.mark.wire("W43")
 async def test_cancelled_calls_give_their_turn_to_the_next() -> None:
     gate = asyncio.Event()
     served: list[int] = []

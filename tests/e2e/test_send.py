@@ -99,6 +99,7 @@ async def test_nothing_can_be_sent_after_end_sending() -> None:
         assert [reply.text async for reply in stream] == ["before"]
 
 
+@pytest.mark.wire("W22")
 async def test_send_after_the_server_failed_raises_its_status() -> None:
     async def refuse(stream: penstock.ServerStream[Note, Note]) -> None:
         raise penstock.RpcError(penstock.StatusCode.NOT_FOUND, "no such room")
@@ -126,6 +127,7 @@ async def test_send_after_the_server_ended_well_raises_end_of_stream() -> None:
             stream.send_nowait(Note())
 
 
+@pytest.mark.wire("W22")
 @pytest.mark.parametrize("code", [penstock.StatusCode.OK, penstock.StatusCode.ABORTED])
 async def test_send_that_waits_learns_that_the_server_ended(code: penstock.StatusCode) -> None:
     leave = asyncio.Event()
