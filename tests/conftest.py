@@ -12,6 +12,9 @@ from tests import leaks
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
+COUNTS = pytest.StashKey[list[str]]()
+"""Lines for the end of the run."""
+
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
     """Give the event loops that a test runs on, one after the other."""
@@ -24,6 +27,19 @@ def pytest_collection_finish() -> None:
     """Keep the garbage collection after each test cheap: it need not look at what the imports made."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Keep a line for the end of the run, behind the parameters of the test: what a suite of others has counted."""
+    lines = request.config.stash.setdefault(COUNTS, [])
+    return lambda line: lines.append(f"{request.node.callspec.id}: {line}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell."""
+    for line in terminalreporter.config.stash.get(COUNTS, []):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

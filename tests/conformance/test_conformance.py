@@ -1,6 +1,7 @@
 """All cases of connectconformance that fit our configuration, in both modes."""
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -21,9 +22,10 @@ def prepared() -> None:
 
 
 @pytest.mark.parametrize(("mode", "cases"), [("server", 566), ("client", 634)])
-def test_every_case_is_run_and_passes(mode: suite.Mode, cases: int) -> None:
+def test_every_case_is_run_and_passes(mode: suite.Mode, cases: int, tell: Callable[[str], None]) -> None:
     lines: list[str] = []
     report = suite.run(mode, show=lines.append)
+    tell(f"connectconformance: {report}")
     # Counted too: a suite that lost cases by a mistake in its configuration must not look green.
     expected = suite.Report(exit_code=0, planned=cases, run=cases, passed=cases, failed=0, expected_failures=0)
     assert report == expected, "\n".join(lines)
