@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := $(VENV)/.requirements
 ENGINE := src/penstock/_engine.abi3.so
 PIP_TOOLS := 7.6.2
+GRPC_GO := v1.83.2
 
 # Folders are in the list too: deleting a file changes its folder.
 ENGINE_SOURCES := $(shell find engine -name target -prune -o -print 2>/dev/null) $(wildcard Cargo.*)
@@ -13,7 +14,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test generators check conformance http2 bench gen fmt lock clean
+.PHONY: help setup build demo test interop grpc-go grpc-js generators check conformance http2 bench gen fmt lock clean
 
 help:
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -29,6 +30,9 @@ demo: build ## run the tutorial's programs and show both sides of each
 test: build ## run every test: the engine's in Rust, then all of tests/
 	cargo test --quiet --locked --package penstock-core --all-features
 	$(BIN)/python -m pytest
+
+interop: build ## run gRPC's standard interop cases with other implementations, both ways (SOAK=10000: for long)
+	$(BIN)/python -m tests.interop.standard $(if $(SOAK),--soak $(SOAK))
 
 check: build ## formatting, lint, types and the checks in tools/: what must be clean before a commit
 	$(BIN)/ruff format --check .
@@ -88,6 +92,21 @@ build/generators/buf/node_modules/.package-lock.json: tests/interop/generators/p
 build/generators/protoc/bin/protoc: tests/interop/generators/requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade \
 		--target build/generators/protoc --requirement $<
+	@touch $@
+
+# Other implementations for the interop cases. The tests make them too, when they need them.
+grpc-go: build/interop/go/client build/interop/go/server
+grpc-js: build/interop/js/node_modules/.package-lock.json
+
+# This file is here for the version.
+build/interop/go/%: Makefile
+	GOBIN=$(CURDIR)/build/interop/go go install google.golang.org/grpc/interop/$*@$(GRPC_GO)
+	@touch $@
+
+build/interop/js/node_modules/.package-lock.json: tests/interop/standard/js/package-lock.json
+	mkdir -p build/interop/js
+	cp tests/interop/standard/js/package.json $< build/interop/js
+	npm ci --prefix build/interop/js --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 build/lock/bin/pip-compile:
