@@ -21,6 +21,7 @@ async def test_it_works_over_every_kind_of_socket(address: str, certificates: Ce
         assert await within_bound(pair.client.unary(Note(text="hello"))) == Note(text="hello")
 
 
+@pytest.mark.wire("W46")
 async def test_handlers_and_calls_know_the_peer(certificates: Certificates) -> None:
     seen: list[penstock.TlsPeer | None] = []
 
@@ -51,6 +52,7 @@ async def test_in_plaintext_there_is_no_tls_peer() -> None:
         assert call.tls is None
 
 
+@pytest.mark.wire("W46")
 async def test_the_authority_is_the_name_that_is_asked_for_and_verified(certificates: Certificates) -> None:
     asked: list[str | None] = []
     context = certificates.server_context(certificates.issue("service.test"))
@@ -69,6 +71,7 @@ async def test_the_authority_is_the_name_that_is_asked_for_and_verified(certific
     assert authorities == ["service.test", "service.test:8443"]
 
 
+@pytest.mark.wire("W46")
 async def test_the_name_asked_for_may_choose_the_certificate(certificates: Certificates) -> None:
     contexts = {name: certificates.server_context(certificates.issue(name)) for name in ("a.test", "b.test")}
 
@@ -86,6 +89,7 @@ async def test_the_name_asked_for_may_choose_the_certificate(certificates: Certi
                 assert call.tls.names == (name,)
 
 
+@pytest.mark.wire("W46")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_it_works_in_each_version(certificates: Certificates, version: ssl.TLSVersion) -> None:
     context = certificates.server_context()

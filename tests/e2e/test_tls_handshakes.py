@@ -40,6 +40,7 @@ CLIENTS: list[tuple[Callable[[Certificates], ssl.SSLContext], str, str]] = [
 ]
 
 
+@pytest.mark.wire("W46")
 @pytest.mark.parametrize(("make", "client_hears", "server_logs"), CLIENTS)
 async def test_both_sides_hear_why(
     certificates: Certificates,
@@ -91,6 +92,7 @@ async def test_a_client_with_tls_is_told_that_this_port_may_speak_plaintext(
     assert "the peer speaks TLS, this connection is plaintext" in only_line(caplog)
 
 
+@pytest.mark.wire("W46")
 async def test_a_version_before_1_2_is_refused(certificates: Certificates, caplog: pytest.LogCaptureFixture) -> None:
     context = old_client(certificates)
     async with with_neighbour(tls=certificates) as pair:
@@ -100,6 +102,7 @@ async def test_a_version_before_1_2_is_refused(certificates: Certificates, caplo
     assert "unsupported protocol" in only_line(caplog)
 
 
+@pytest.mark.wire("W46")
 @pytest.mark.parametrize("offered", [[], ["http/1.1"]])
 async def test_a_client_that_does_not_offer_http2_is_closed(
     certificates: Certificates, caplog: pytest.LogCaptureFixture, offered: list[str]
@@ -113,6 +116,7 @@ async def test_a_client_that_does_not_offer_http2_is_closed(
     assert "the peer does not choose HTTP/2 by ALPN" in only_line(caplog)
 
 
+@pytest.mark.wire("W46")
 @pytest.mark.parametrize("chosen", [[], ["http/1.1"]])
 async def test_a_server_that_does_not_choose_http2_is_refused(certificates: Certificates, chosen: list[str]) -> None:
     context = certificates.foreign_server_context(*chosen)

@@ -23,6 +23,7 @@ async def names_of(address: str, certificates: Certificates) -> tuple[str, ...]:
         return call.tls.names
 
 
+@pytest.mark.wire("W46")
 async def test_new_connections_see_the_new_certificate_and_open_streams_go_on(
     address: str, certificates: Certificates
 ) -> None:

@@ -49,6 +49,7 @@ def test_files_that_do_not_fit_are_an_error_at_once(certificates: Certificates, 
         tls.server_context(certificates.ca, certificates.server)
 
 
+@pytest.mark.wire("W46")
 def test_tls_1_2_has_only_the_ciphers_http2_allows(certificates: Certificates) -> None:
     for context in (certificates.client_context(), certificates.server_context()):
         for cipher in context.get_ciphers():

@@ -67,18 +67,19 @@ def test_a_client_reads_a_head_messages_and_a_status() -> None:
 def test_an_end_without_a_status_is_never_ok() -> None:
     engine = client()
     peer = engine.peer
-    for number, last in enumerate(
-        [
-            peer.data(1, message(b"a"), end=True),
-            peer.data(3, b"", end=True),
+    for stream, last, told in (
+        (1, peer.data(1, message(b"a"), end=True), "ended 13 'the peer ended the call without trailers' None remote"),
+        (3, peer.data(3, b"", end=True), "ended 13 'the peer ended the call without trailers' None remote"),
+        (
+            5,
             peer.headers(5, [("k", "v")], end=True),
-        ]
+            "ended 2 'the peer ended the call without grpc-status' None remote",
+        ),
     ):
-        stream = 1 + 2 * number
         call = engine.open(only=b"q")
         engine.says()
         engine.hears(peer.headers(stream, RESPONSE), last)
-        assert call.told[-1] == "ended 2 'the peer ended the call without grpc-status' None remote"
+        assert call.told[-1] == told
 
 
 @pytest.mark.wire("W17")
