@@ -1,7 +1,6 @@
 """Passing one call on: any method of any service, its messages as bytes."""
 
 import asyncio
-from contextlib import suppress
 
 import penstock
 
@@ -16,8 +15,9 @@ async def forward(stream: penstock.ServerStream[bytes, bytes], channel: penstock
     Raises:
         RpcError: How the server, or the way to it, ended the call.
     """
+    options = penstock.CallOptions(compression=stream.peer_compression)
     try:
-        async with channel.stream(stream.method, metadata=stream.metadata) as onward:
+        async with channel.stream(stream.method, metadata=stream.metadata, options=options) as onward:
             requests = asyncio.create_task(_pass_requests(stream, onward))
             try:
                 await _pass_replies(onward, stream)
@@ -32,19 +32,27 @@ async def forward(stream: penstock.ServerStream[bytes, bytes], channel: penstock
 async def _pass_requests(
     stream: penstock.ServerStream[bytes, bytes], onward: penstock.BothStreamCall[bytes, bytes]
 ) -> None:
-    # Once the call has ended on either side, whoever passes the replies learns how.
-    with suppress(penstock.RpcError, penstock.EndOfStream):
-        await onward.send_from(stream)
+    try:
+        await _pass_messages(stream, onward)
         await onward.end_sending()
+    except (penstock.RpcError, penstock.EndOfStream):
+        # The call has ended on either side, or cannot go on; whoever passes the replies learns how.
+        onward.cancel()
 
 
 async def _pass_replies(
     onward: penstock.BothStreamCall[bytes, bytes], stream: penstock.ServerStream[bytes, bytes]
 ) -> None:
     initial = await onward.initial_metadata()
+    stream.set_compression(onward.peer_compression)
     if initial or onward.status is None:
         # Now, not with the first message, which may be long in coming.
         await stream.send_initial_metadata(initial)
-    async for reply in onward:
-        await stream.send(reply)
+    await _pass_messages(onward, stream)
     stream.trailing_metadata.extend(onward.trailing_metadata or {})
+
+
+async def _pass_messages(source: penstock.Stream[bytes, bytes], sink: penstock.Stream[bytes, bytes]) -> None:
+    async for message in source:
+        # What came compressed goes on so, if who gets it can expand it.
+        await sink.send(message, compress=source.came_compressed)

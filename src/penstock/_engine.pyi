@@ -204,6 +204,14 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
         """Received, and not taken."""
 
     @property
+    def _came_compressed(self) -> bool:
+        """The message taken last."""
+
+    @property
+    def _peer_coding(self) -> str | None:
+        """What the peer said that it compresses with."""
+
+    @property
     def _expanded_messages(self) -> int:
         """Taken, and came compressed."""
 

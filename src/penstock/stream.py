@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from penstock._ending import ReceiveT, SendT
 from penstock._receiving import ReceivingStream
+from penstock.compression import Compression
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,6 +42,17 @@ class Stream(ReceivingStream[SendT, ReceiveT]):
         self._merged = None
         self._send_waiters = []
         self._receive_waiter = None
+
+    @property
+    def peer_compression(self) -> Compression | None:
+        """What the peer compresses messages with; `None` before it has begun to speak, and if it does not compress."""
+        name = self._peer_coding
+        return None if name is None else Compression(name)
+
+    @property
+    def came_compressed(self) -> bool:
+        """The message received last was compressed on its way."""
+        return self._came_compressed
 
     def _wake_all(self) -> None:
         self._merged = None

@@ -358,6 +358,42 @@ async def test_a_proxy_that_stops_lets_open_calls_end() -> None:
         assert (report.finished, report.cancelled) == (1, ())
 
 
+@pytest.mark.parametrize("coding", [penstock.Compression.GZIP, penstock.Compression.DEFLATE])
+async def test_what_came_compressed_goes_on_so_and_what_did_not_does_not(coding: penstock.Compression) -> None:
+    seen: list[tuple[bool, penstock.Compression | None]] = []
+
+    async def answer(stream: penstock.ServerStream[Note, Note]) -> None:
+        stream.set_compression(coding)
+        async for note in stream:
+            seen.append((stream.came_compressed, stream.peer_compression))
+            await stream.send(note, compress=not stream.came_compressed)
+
+    options = penstock.CallOptions(compression=coding)
+
+    async def give_back(request: Note, call: penstock.ServerCall) -> Note:
+        assert call.came_compressed
+        call.set_compression(coding)
+        return request
+
+    async with proxied(Echo(both_stream=answer, unary=give_back)) as chain:
+        async with chain.client.both_stream(options=options) as stream:
+            for compress in (True, False, True):
+                await stream.send(Note(text="x" * 1000), compress=compress)
+                assert (await within_bound(stream.receive())).text == "x" * 1000
+                assert stream.came_compressed != compress
+            assert stream.peer_compression is coding
+            await stream.finish()
+        assert seen == [(True, coding), (False, coding), (True, coding)]
+        call = chain.client.unary(Note(text="x" * 1000), options=options)
+        await call
+        assert call.came_compressed
+        async with chain.client.both_stream() as stream:
+            await stream.send(Note())
+            await within_bound(stream.receive())
+            assert stream.came_compressed
+        assert seen[3:] == [(False, None)]
+
+
 async def test_calls_together_do_not_disturb_each_other() -> None:
     async with proxied() as chain:
 

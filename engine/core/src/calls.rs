@@ -102,6 +102,12 @@ impl<B: Body> Connection<B> {
         self.streams.get(&id).and_then(|stream| stream.coding)
     }
 
+    /// How the peer compresses its messages, as far as it has said.
+    #[must_use]
+    pub fn peer_coding(&self, id: u32) -> Option<Coding> {
+        self.streams.get(&id).and_then(|stream| stream.inbox.coding())
+    }
+
     /// Server: compresses the messages of a call with `coding`, if the client offered that, else not at all. False: the
     /// response head is out, or the call is over; nothing changed.
     pub fn compress_with(&mut self, id: u32, coding: Option<Coding>) -> bool {

@@ -89,8 +89,8 @@ pub struct Closed {
 pub enum Event<B> {
     /// Server: a call came.
     Opened(u32, CallHead),
-    /// Client: the response began; its initial metadata.
-    Responded(u32, Pairs),
+    /// Client: the response began; its initial metadata, and how its messages are compressed.
+    Responded(u32, Pairs, Option<Coding>),
     /// A waiting receiver has something: a message, or the peer's half-close.
     Readable(u32),
     /// A waiting sender has room again.

@@ -98,6 +98,11 @@ impl<B: Body> Inbox<B> {
         self.coding = coding;
     }
 
+    /// How the peer compresses.
+    pub(crate) fn coding(&self) -> Option<Coding> {
+        self.coding
+    }
+
     /// A whole message is waiting.
     pub(crate) fn has_message(&self) -> bool {
         self.complete > 0 || !self.items.is_empty()

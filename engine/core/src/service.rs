@@ -40,7 +40,8 @@ impl<B: Body> Connection<B> {
         self.schedule.window_grew(id, stream);
         let mut responded = None;
         let polled = stream.poll(self.phase == Phase::Ending, &mut responded);
-        self.events.extend(responded.map(|pairs| Event::Responded(id, pairs)));
+        let coding = stream.inbox.coding();
+        self.events.extend(responded.map(|pairs| Event::Responded(id, pairs, coding)));
         match polled {
             ControlFlow::Break(outcome) => self.end_with(id, outcome),
             ControlFlow::Continue(()) => {

@@ -175,7 +175,9 @@ impl Connection {
     /// Server: gives the call `id` its stream.
     fn adopt(&self, stream: &Bound<'_, StreamBase>, id: u32) {
         stream.get().link(self.shared.clone(), id);
-        stream.get().compress_with(self.shared.with(|core| core.coding(id)));
+        let (coding, of_peer) = self.shared.with(|core| (core.coding(id), core.peer_coding(id)));
+        stream.get().compress_with(coding);
+        stream.get().peer_compresses_with(of_peer);
         self.shared.add_stream(id, stream.clone().unbind());
     }
 

@@ -45,6 +45,10 @@ impl StreamBase {
         self.coding.store(coding.map_or(0, |coding| coding as u8), Relaxed);
     }
 
+    pub(crate) fn peer_compresses_with(&self, coding: Option<Coding>) {
+        self.peer_coding.store(coding.map_or(0, |coding| coding as u8), Relaxed);
+    }
+
     pub(crate) fn link(&self, shared: Arc<Shared>, id: u32) {
         // A stream carries one call in its life; Python's side sees to that.
         let _linked_before = self.link.set(Link { shared, id });
@@ -123,6 +127,7 @@ impl StreamBase {
             Ok((mut bytes, coding)) => {
                 self.report(py, REPORT_BYTES)?;
                 let codec = self.codec.get();
+                self.last_expanded.store(coding.is_some(), Relaxed);
                 if let Some(coding) = coding {
                     bytes = codec.expand(&bytes, coding)?;
                     self.expanded.fetch_add(1, Relaxed);

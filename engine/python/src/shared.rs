@@ -157,7 +157,10 @@ impl Shared {
         match event {
             Event::Readable(id) => self.tell_stream(py, id, intern!(py, "_on_readable"), ()),
             Event::Writable(id) => self.tell_stream(py, id, intern!(py, "_on_writable"), ()),
-            Event::Responded(id, pairs) => {
+            Event::Responded(id, pairs, coding) => {
+                if let Some(stream) = self.stream(py, id) {
+                    stream.get().peer_compresses_with(coding);
+                }
                 let pairs = metadata::to_python(py, pairs)?;
                 self.tell_stream(py, id, intern!(py, "_on_responded"), (pairs,))
             }

@@ -44,6 +44,10 @@ pub(crate) struct StreamBase {
     pub(crate) coding: AtomicU8,
     /// Taken messages that came compressed.
     pub(crate) expanded: AtomicU64,
+    /// The message taken last came compressed.
+    pub(crate) last_expanded: AtomicBool,
+    /// Number of the coding that the peer named; 0 for none.
+    pub(crate) peer_coding: AtomicU8,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,6 +71,8 @@ impl StreamBase {
             mergeable: AtomicBool::new(false),
             coding: AtomicU8::new(0),
             expanded: AtomicU64::new(0),
+            last_expanded: AtomicBool::new(false),
+            peer_coding: AtomicU8::new(0),
         }
     }
 
@@ -299,6 +305,18 @@ impl StreamBase {
     #[getter]
     fn _held_bytes(&self) -> usize {
         self.link.get().map_or(0, |link| link.shared.with(|core| core.held(link.id)))
+    }
+
+    /// The message taken last came compressed.
+    #[getter]
+    fn _came_compressed(&self) -> bool {
+        self.last_expanded.load(Relaxed)
+    }
+
+    /// The coding that the peer named.
+    #[getter]
+    fn _peer_coding(&self) -> Option<&'static str> {
+        Coding::numbered(self.peer_coding.load(Relaxed)).map(Coding::name)
     }
 
     /// Messages taken that came compressed.

@@ -272,7 +272,7 @@ impl End {
 
     fn heard(&mut self, event: Event<Vec<u8>>) {
         match event {
-            Event::Responded(id, _) | Event::Readable(id) | Event::Writable(id) | Event::Ended(id, ..)
+            Event::Responded(id, ..) | Event::Readable(id) | Event::Writable(id) | Event::Ended(id, ..)
                 if self.just_reset.contains(&id) => {}
             Event::Opened(id, head) => {
                 self.begin(id, Some(head));
@@ -281,7 +281,7 @@ impl End {
                     self.read(id);
                 }
             }
-            Event::Responded(id, pairs) => {
+            Event::Responded(id, pairs, _) => {
                 self.assert_live(id, "Responded");
                 let before = self.call_mut(id).initial.replace(pairs);
                 assert_eq!(before, None, "call {id} responded twice");
