@@ -210,6 +210,7 @@ async def test_the_server_gets_the_time_that_is_left_and_the_deadline_ends_all_t
             raise
 
     async with proxied(Echo(both_stream=wait)) as chain:
+        await chain.client.unary(Note())  # connected, so that the time is enough to get there
         async with chain.client.both_stream(timeout=0.3) as stream:
             with pytest.raises(penstock.DeadlineExceeded):
                 await within_bound(stream.receive())

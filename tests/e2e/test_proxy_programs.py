@@ -6,6 +6,7 @@ from typing import Any, Never
 import penstock
 from examples.tutorial.server_stream_pb2 import ServerStreamReq, ServerStreamResp
 from examples.tutorial.server_stream_penstock import ServerStreamServerBase, ServerStreamServerClient
+from tests.certificates import Certificates
 from tests.e2e.child import Child, running_module
 from tests.e2e.support import Echo, within_bound
 from tests.protos.echo_pb2 import Note
@@ -41,6 +42,18 @@ async def test_the_proxy_forwards_until_it_is_told_to_stop() -> None:
             assert await refused(client.unary(Note(payload=bytes(1000)))) == penstock.StatusCode.RESOURCE_EXHAUSTED
             program.signal(signal.SIGTERM)
             assert await program.exit_code() == 0
+
+
+async def test_the_proxy_speaks_tls_on_both_sides(certificates: Certificates) -> None:
+    server = penstock.Server([Echo()])
+    pem = str(certificates.server)
+    async with server.listening("127.0.0.1:0", tls=penstock.tls.server_context(pem, pem)) as behind:
+        arguments = ("--listen", "127.0.0.1:0", "--to", behind, "--certificate", pem, "--key", pem)
+        async with (
+            running_module("examples.proxy", *arguments, "--ca", str(certificates.ca)) as program,
+            penstock.Channel(await address_of(program), tls=certificates.client_context()) as channel,
+        ):
+            assert (await within_bound(EchoClient(channel).unary(Note(text="through")))).text == "through"
 
 
 async def test_the_typed_proxy_changes_its_method_and_forwards_the_others() -> None:

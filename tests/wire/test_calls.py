@@ -74,10 +74,11 @@ async def test_a_server_ends_a_call_at_its_deadline_by_itself() -> None:
 @pytest.mark.wire("W10", "W26")
 async def test_a_client_ends_a_call_at_its_deadline_by_itself() -> None:
     async with server_of() as (channel, server):
+        await channel.ready(timeout=5)
+        raw = await server.connection()
         with pytest.raises(penstock.DeadlineExceeded) as caught:
             await within_bound(EchoClient(channel).unary(Note(), timeout=SOON))
         assert caught.value.origin is penstock.Origin.LOCAL
-        raw = await server.connection()
         await raw.hear("Headers 1")
         assert await raw.hear("RstStream") == "RstStream 1 CANCEL"
 
@@ -86,6 +87,7 @@ async def test_a_client_ends_a_call_at_its_deadline_by_itself() -> None:
 @pytest.mark.parametrize("reset", [True, False])
 async def test_a_cancellation_after_the_deadline_is_the_deadline(reset: bool) -> None:
     async with server_of() as (channel, server):
+        await channel.ready(timeout=5)
         async with EchoClient(channel).both_stream(timeout=SOON) as stream:
             assert stream._deadline is not None
             deadline = stream._deadline
