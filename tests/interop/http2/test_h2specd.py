@@ -11,6 +11,7 @@ from penstock import tls
 from tests.certificates import Certificates
 from tests.e2e.support import until
 from tests.interop.http2.suites import h2specd
+from tests.interop.http2.suites.report import Verdict
 
 # Seconds; the first one builds the Go programs.
 pytestmark = [pytest.mark.timeout(300), pytest.mark.loops]
@@ -18,7 +19,15 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.loops]
 CASES = 57
 """The cases of h2specd 2.2.1."""
 
-CALL_SECONDS = 2.0
+CALL_SECONDS = 10.0
+"""More than any case takes."""
+
+RESET = "RST_STREAM Frame (length:4, flags:0x00, stream_id:1)"
+EXCUSED = {"client/5.1/8": RESET, "client/5.1/9": RESET}
+"""The response ends, then comes DATA, or HEADERS, and h2specd wants the connection to end. So it does if we read both
+at once. Else our call has ended at the first, and as its request was still open, we have reset the stream by then.
+RFC 9113, section 5.1: "An endpoint MUST minimally process and then discard any frames it receives in this state."
+Timing decides; so these may pass too, and if they fail, it must be with our RST_STREAM as the last that was seen."""
 
 ENDS = {
     penstock.StatusCode.CANCELLED,  # the peer reset the stream with CANCEL
@@ -58,9 +67,10 @@ async def test_every_case_of_h2specd_passes(
 ) -> None:
     caller = Caller(tls.client_context(certificates.ca) if kind == "tls" else None)
     report = await h2specd.run(caller.call, tmp_path, certificate=certificates.server if kind == "tls" else None)
-    tell(f"h2specd against our client: {report}")
+    excused = [case.number for case in report.of(Verdict.FAILED) if case.number in EXCUSED]
+    tell(f"h2specd against our client: {report}" + (f" (excused: {', '.join(excused)})" if excused else ""))
     assert len(report.cases) == CASES
-    assert report.complaints() == ""
+    assert report.complaints(EXCUSED) == ""
     # No case has a whole answer, and none leaves a call to its deadline.
     assert len(caller.codes) == CASES
     assert set(caller.codes.values()) <= ENDS

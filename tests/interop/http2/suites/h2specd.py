@@ -1,7 +1,7 @@
 """h2specd, a server whose every port is one case, against a client.
 
-It starts a program for each case and gives up after 3 seconds, in which a Python that imports us may not even have
-begun. So the program is a small one that asks the test to make the call; relay.py.
+It starts a program for each case. That is a small one, relay.py, which asks the test to make the call: fast, and what
+the call leaves behind is found like that of any other test.
 """
 
 import asyncio
