@@ -3,9 +3,10 @@
 from penstock import tls
 from penstock._engine import VERSION as __version__
 from penstock.channel import Channel, ChannelState
-from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
+from penstock.client_calls import BothStreamCall, ClientCall, ClientStreamCall, ServerStreamCall, UnaryCall
 from penstock.codec import PROTOBUF, RAW, Codec
 from penstock.compression import Compression
+from penstock.credentials import Credentials
 from penstock.errors import (
     BusyError,
     Cancelled,
@@ -22,6 +23,7 @@ from penstock.errors import (
     WouldBlock,
 )
 from penstock.fanout import Encoded, broadcast, encode, send_each
+from penstock.interceptors import Call, Interceptor
 from penstock.limits import CallOptions, Limits
 from penstock.metadata import ForeignText, Metadata, MetadataLike, MetadataValue
 from penstock.method import Kind, Method
@@ -37,19 +39,23 @@ __all__ = [
     "RAW",
     "BothStreamCall",
     "BusyError",
+    "Call",
     "CallOptions",
     "Cancelled",
     "Channel",
     "ChannelState",
+    "ClientCall",
     "ClientStreamCall",
     "ClosedError",
     "Codec",
     "Compression",
+    "Credentials",
     "DeadlineExceeded",
     "Encoded",
     "EndOfStream",
     "Error",
     "ForeignText",
+    "Interceptor",
     "Kind",
     "Limits",
     "Metadata",

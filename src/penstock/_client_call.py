@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from penstock import credentials
 from penstock._deadline import bounded, of_call
 from penstock._ending import CANCEL
 from penstock._engine import MANY
+from penstock._interception import Inside
 from penstock.errors import Origin, RpcError, UsageError
 from penstock.metadata import Metadata, to_wire
 from penstock.status import Status, StatusCode
 from penstock.stream import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from penstock import _engine
     from penstock._client_connection import ClientConnection
+    from penstock._interception import Around
     from penstock._sending import Payload
     from penstock.channel import Channel
     from penstock.limits import CallOptions
@@ -24,20 +29,26 @@ if TYPE_CHECKING:
 
 RequestT = TypeVar("RequestT")
 ReplyT = TypeVar("ReplyT")
+ValueT = TypeVar("ValueT")
 
 
 class ClientCall(Stream[RequestT, ReplyT]):
-    """What the four kinds share. Calls are made by generated clients, or by a `Channel`'s `call_*` methods."""
+    """A call as a client makes it; one of its four kinds. Generated clients make them, or a `Channel`'s `call_*`."""
 
     __slots__ = (
+        "_around",
         "_channel",
-        "_connecting",
         "_connection",
         "_deadline",
+        "_encoded_request",
         "_initial",
         "_initial_waiter",
+        "_inside",
         "_metadata",
+        "_request",
+        "_shown_metadata",
         "_started",
+        "_starting",
         "_wait_for_ready",
         "method",
     )
@@ -58,13 +69,19 @@ class ClientCall(Stream[RequestT, ReplyT]):
         """`/package.Service/Method`."""
         self._channel = channel
         self._metadata = metadata
+        self._shown_metadata: Metadata | None = None
+        own = None if options is None else options.credentials
+        self._around = channel._around if own is None else channel._around_with(own)
+        self._inside: Inside | None = None
+        self._request: Any = None
+        self._encoded_request: Payload[Any] | None = None
         self._wait_for_ready = wait_for_ready
         self._deadline = of_call(loop, timeout, options)
         compression = (options and options.compression) or channel._compression
         if compression is not None:
             self._compress_with(compression.value)
         self._connection: ClientConnection | None = None
-        self._connecting: asyncio.Timeout | None = None
+        self._starting: asyncio.Timeout | None = None
         self._started = False
         self._initial: Metadata | None = None
         self._initial_waiter: asyncio.Future[None] | None = None
@@ -80,6 +97,18 @@ class ClientCall(Stream[RequestT, ReplyT]):
     def tls(self) -> TlsPeer | None:
         """What the TLS handshake showed of the server; `None` in plaintext, or before the call is on a connection."""
         return None if self._connection is None else self._connection.tls
+
+    @property
+    def metadata(self) -> Metadata:
+        """What is sent before the first message. Changes count until the call has begun; credentials are not in it."""
+        if self._shown_metadata is None:
+            self._metadata = self._shown_metadata = Metadata(self._metadata)
+        return self._shown_metadata
+
+    @property
+    def time_remaining(self) -> float | None:
+        """Seconds until the deadline, at least 0; `None` if the call has none."""
+        return None if self._deadline is None else max(0.0, self._deadline.left())
 
     @property
     def trailing_metadata(self) -> Metadata | None:
@@ -119,8 +148,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
             raise UsageError(msg)
         self._started = True
 
-    async def _start(self, only: Payload[RequestT] | None = None) -> None:
-        """Put the call on a connection, with its one message if it has one.
+    async def _start(self) -> None:
+        """Put the call on a connection, with its one request if it has one.
 
         Waits until: there is a connection with a free place.
         """
@@ -139,26 +168,66 @@ class ClientCall(Stream[RequestT, ReplyT]):
                 raise self._fresh_error()
             deadline.watch(self._channel._timers, self)
         self._connection = connection
+        only = self._encoded_request
+        if only is not None:
+            self._tell_of_sending(self._request)
+            self._ended_sending = True
         connection.open(self, self.method, left, to_wire(self._metadata) if self._metadata else None, only)
 
     async def _await_connection(self) -> ClientConnection:
-        waiting = self._channel._connection(wait_for_ready=self._wait_for_ready)
+        connection = await self._unless_over(self._channel._connection(wait_for_ready=self._wait_for_ready))
+        if self._error is None:
+            return connection
+        connection.release(self)
+        raise self._fresh_error()
+
+    async def _unless_over(self, waiting: Awaitable[ValueT]) -> ValueT:
+        """Await what comes before the call is on the wire: its deadline and its cancellation cut that short."""
         try:
-            async with asyncio.timeout(None) as self._connecting:
-                connection = await bounded(self._deadline, waiting)
-                if self._error is None:
-                    return connection
-                connection.release(self)
+            async with asyncio.timeout(None) as self._starting:
+                return await bounded(self._deadline, waiting)
         except RpcError as error:
-            self._conclude(error.status, error.origin, retryable=error.retryable)
-            raise self._fresh_error() from error
+            self._conclude(error.status, error.origin, error.metadata.pairs(), retryable=error.retryable)
+            # The new error says all that this one said; what led to this one led to it.
+            raise self._fresh_error() from (error.__cause__ or error)
         except TimeoutError:
             if self._error is None:
                 raise
         finally:
-            self._connecting = None
+            self._starting = None
         # Another task cancelled the call while this one waited.
         raise self._fresh_error()
+
+    # What a program put around the call.
+
+    async def _go_inside(self, around: Around) -> None:
+        """Enter the interceptors, then get the credentials."""
+        if self._error is not None:  # cancelled before it began
+            raise self._fresh_error()
+        self._inside = Inside()
+        await self._unless_over(self._inside.enter(around.interceptors, self))
+        if around.credentials:
+            added = await self._unless_over(credentials.fetch(around.credentials, self))
+            # Not into what is shown: interceptors write metadata into logs.
+            self._metadata = Metadata([*Metadata(self._metadata).pairs(), *added])
+
+    async def _leave(self, raised: BaseException | None) -> None:
+        """Leave the interceptors with what was raised, or else with the status; raise what took its place."""
+        inside = self._inside
+        if inside is None:
+            return
+        first = outcome = raised if raised is not None or self._error is None else self._fresh_error()
+        try:
+            while inside:
+                outcome = await inside.leave_innermost(outcome)
+            self._unwatch()
+            if outcome is not None and outcome is not first:
+                if isinstance(outcome, RpcError):
+                    outcome._outcome_of_call = True
+                raise outcome
+        finally:
+            # Left here, an error and the frames it remembers would keep each other until a garbage collection.
+            del raised, first, outcome
 
     async def _receive_only(self) -> ReplyT:
         """The one reply, once the call ended with OK. Source: wire rule of gRPC for a single message."""
@@ -166,6 +235,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
             try:
                 reply = self._take_only()
             except Exception as error:
+                if self._watcher_failed():
+                    raise
                 raise self._undecodable(error) from error
             if self._is_last or reply is MANY:
                 break
@@ -192,8 +263,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
         if self._status is None:
             self._reset(CANCEL)
             self._conclude(status, Origin.LOCAL)
-            if self._connecting is not None and not self._connecting.expired():
-                self._connecting.reschedule(self._loop.time())
+            if self._starting is not None and not self._starting.expired():
+                self._starting.reschedule(self._loop.time())
 
     def _on_concluded(self) -> None:
         if self._deadline is not None:

@@ -142,6 +142,45 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
         Source: gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message"; RFC 9113 section 5.2, flow control.
         """
 
+    def on_send(self, watcher: Callable[[_SendT | Encoded[_SendT]], object]) -> None:
+        """Have a function called with each message that this side sends from now on, before it is encoded.
+
+        It gets what the program gave to `send` and its kin, the request and the reply of methods that have one
+        included; with `merge`, the new message. It watches: what it returns counts for nothing, and the message is the
+        program's own. A message for which `send_nowait`, `send_each` or `broadcast` finds no room is not told of; one
+        whose `send` waits is, even if that is cancelled.
+
+        Args:
+            watcher: Any number, called in the order they came. What one raises, the send raises: the message is not
+                sent, the call goes on.
+
+        Raises:
+            UsageError: It cannot be called.
+        """
+
+    def on_receive(self, watcher: Callable[[_ReceiveT], object]) -> None:
+        """Have a function called with each message that this side receives from now on, when the program takes it.
+
+        Args:
+            watcher: Any number, called in the order they came. What one raises, the receive raises: the message is
+                gone (with `receive_many` those taken before it too), the call goes on.
+
+        Raises:
+            UsageError: It cannot be called.
+        """
+
+    def _unwatch(self) -> None:
+        """Nobody watches any more."""
+
+    def _watcher_failed(self) -> bool:
+        """The take that raised last did so because a watcher raised. Asking again says no."""
+
+    def _tell_of_sending(self, message: _SendT | Encoded[_SendT]) -> None:
+        """Tell who watches of a message that was encoded before it could be sent."""
+
+    def _accept(self, message: _SendT | Encoded[_SendT], compress: bool, waits: bool) -> _Payload[_SendT]:
+        """Tell who watches, and encode. `waits`: the message will wait if there is no room."""
+
     def _encode(self, message: _SendT | Encoded[_SendT], compress: bool = True) -> _Payload[_SendT]: ...
     def _compress_with(self, name: str | None) -> bool:
         """Choose how messages are compressed from now on. False: it is too late, nothing changed."""

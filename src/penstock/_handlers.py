@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock._deadline import INHERITED
+from penstock._ending import OK
+from penstock._interception import Inside, awaited
 from penstock.codec import PROTOBUF
 from penstock.errors import RpcError, UsageError
 from penstock.method import Kind, Method, raw_method, server_codec
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from penstock import _engine
+    from penstock._interception import Around
     from penstock.limits import Limits
     from penstock.server_calls import ServerStream
 
 logger = logging.getLogger("penstock.server")
+
+CANCELLED = Status(StatusCode.CANCELLED, "the handler was cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +42,54 @@ class Route:
     is_coroutine_function: bool
     is_protobuf: bool
     """Its messages are google.protobuf's, and no peer may say that they are anything else."""
+    around: Around | None
 
     async def run(self, call: ServerStream[Any, Any]) -> None:
         """Serve one call, in its own task. Every exception becomes a status, but cancellation goes on."""
         if call._deadline is not None:
             INHERITED.set(call._deadline.when)
         try:
-            if self.kind.one_reply:
+            if self.around is not None:
+                await self._serve_inside(call, self.around)
+            elif self.kind.one_reply:
                 await call._finish_with_reply(await self._one_reply(call))
             else:
                 await self._many_replies(call)
                 call._finish_ok()
         except asyncio.CancelledError:
-            call._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"))
+            call._finish_with(CANCELLED)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its call, not the server
             self._end_with(call, error)
+
+    async def _serve_inside(self, call: ServerStream[Any, Any], around: Around) -> None:
+        """The same inside of the interceptors. They are left before the status goes out, and a reply goes with it."""
+        if around.authenticate is not None:
+            call.identity = await awaited(around.authenticate, call, "authenticate")
+        inside, payload = Inside(), None
+        outcome: BaseException | None = None
+        try:
+            try:
+                await inside.enter(around.interceptors, call)
+                if self.kind.one_reply:
+                    payload = call._accept(await self._one_reply(call), True, True)
+                else:
+                    await self._many_replies(call)
+            except BaseException as error:  # noqa: BLE001  # kept: raised below, unless an interceptor raises another
+                outcome = error
+            while inside:
+                call._expected = _expected(call, outcome)
+                outcome = await inside.leave_innermost(outcome)
+            call._unwatch()
+            if outcome is not None:
+                raise outcome
+        finally:
+            # Left here, it and the frames it remembers would keep each other until a garbage collection.
+            del outcome
+        if payload is None:
+            call._finish_ok()
+        else:
+            await call._finish_with_payload(payload)
 
     async def _one_reply(self, call: ServerStream[Any, Any]) -> Any:
         if self.kind.one_request:
@@ -76,18 +113,32 @@ class Route:
             raise TypeError(_wrong_result(self.handler, result))
 
     def _end_with(self, call: ServerStream[Any, Any], error: Exception) -> None:
-        if call._deadline is not None and call._deadline.is_over():
-            # What failed for want of time, a call that inherited the deadline, may fail a moment before its timer.
-            call._on_expired()
+        _look_at_deadline(call)
         known = _rpc_error(error)
         if known is not None and not known._outcome_of_call:
             call._finish_with(known.status, known.metadata)
-        elif known is not None and call.status is not None:
+        elif known is not None and call._status is not None:
             logger.debug("%s from %s ended: %s", call.method, call.peer, known)
         else:
             logger.error("%s from %s: the handler failed", call.method, call.peer, exc_info=error)
-            call._trailing = None  # it may be what cannot be sent
-            call._finish_with(FAILED)
+            call._finish_failed()
+
+
+def _expected(call: ServerStream[Any, Any], outcome: BaseException | None) -> Status:
+    """What the client will be told, if nothing changes the outcome."""
+    if outcome is None:
+        return OK
+    _look_at_deadline(call)
+    if isinstance(outcome, asyncio.CancelledError):
+        return CANCELLED
+    known = _rpc_error(outcome)
+    return FAILED if known is None or known._outcome_of_call else known.status
+
+
+def _look_at_deadline(call: ServerStream[Any, Any]) -> None:
+    # What failed for want of time, a call that inherited the deadline, may fail a moment before its timer.
+    if call._deadline is not None and call._deadline.is_over():
+        call._on_expired()
 
 
 async def _send_all(replies: AsyncIterator[Any], call: ServerStream[Any, Any]) -> None:
@@ -110,7 +161,7 @@ def _rpc_error(error: BaseException) -> RpcError | None:
     return None
 
 
-def routes(services: Iterable[Service], limits: Limits) -> dict[str, Route]:
+def routes(services: Iterable[Service], limits: Limits, around: Around | None = None) -> dict[str, Route]:
     """Path → route, for all methods.
 
     Raises:
@@ -132,11 +183,11 @@ def routes(services: Iterable[Service], limits: Limits) -> dict[str, Route]:
             if method.path in table:
                 msg = f"{method.path} is served twice"
                 raise UsageError(msg)
-            table[method.path] = _route(method, limits, handler)
+            table[method.path] = _route(method, limits, handler, around)
     return table
 
 
-def fallback_route(handler: Callable[..., Any], limits: Limits) -> Route:
+def fallback_route(handler: Callable[..., Any], limits: Limits, around: Around | None = None) -> Route:
     """The route of calls no method fits: a many → many handler of bytes.
 
     Raises:
@@ -145,12 +196,18 @@ def fallback_route(handler: Callable[..., Any], limits: Limits) -> Route:
     if not callable(handler) or inspect.isgeneratorfunction(handler):  # type: ignore[redundant-expr]  # as above
         msg = f"fallback is `async def handler(stream)`, not {handler!r}"
         raise UsageError(msg)
-    return _route(raw_method("*"), limits, handler)
+    return _route(raw_method("*"), limits, handler, around)
 
 
-def _route(method: Method[Any, Any], limits: Limits, handler: Callable[..., Any]) -> Route:
-    is_coroutine_function = inspect.iscoroutinefunction(handler)
-    return Route(server_codec(method, limits), method.kind, handler, is_coroutine_function, method.codec is PROTOBUF)
+def _route(method: Method[Any, Any], limits: Limits, handler: Callable[..., Any], around: Around | None) -> Route:
+    return Route(
+        server_codec(method, limits),
+        method.kind,
+        handler,
+        inspect.iscoroutinefunction(handler),
+        method.codec is PROTOBUF,
+        around,
+    )
 
 
 def _check_form(service: Service, name: str, method: Method[Any, Any], handler: Callable[..., Any]) -> None:

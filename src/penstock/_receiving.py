@@ -45,6 +45,8 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
         try:
             return [first, *self._take_many(most - 1)]
         except Exception as error:
+            if self._watcher_failed():
+                raise
             raise self._undecodable(error) from error
 
     # For the engine.
@@ -72,12 +74,20 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
             self._receiving = False
 
     async def _receive_failed(self, error: BaseException) -> ReceiveT:
-        raise self._undecodable(error)
+        try:
+            if self._watcher_failed() or not isinstance(error, Exception):
+                raise error
+            raise self._undecodable(error)
+        finally:
+            # Left here, the error and the frames it remembers would keep each other until a garbage collection.
+            del error
 
     def _try_take(self) -> ReceiveT | None:
         try:
             return self._take()
         except Exception as error:
+            if self._watcher_failed():
+                raise
             raise self._undecodable(error) from error
 
     async def _message(self) -> None:
@@ -96,9 +106,7 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
             return StopAsyncIteration()
         return EndOfStream("the peer has sent its last message")
 
-    def _undecodable(self, error: BaseException) -> BaseException:
-        if not isinstance(error, Exception):
-            return error
+    def _undecodable(self, error: Exception) -> RpcError:
         # A limit names itself: one that is too large expanded could still be decoded.
         known = error.status if isinstance(error, RpcError) else None
         failure = self._overrule(known or Status(StatusCode.INTERNAL, f"a message could not be decoded: {error}"))

@@ -43,7 +43,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
             WouldBlock: There is no room; nothing was queued.
             RpcError, EndOfStream, ClosedError, UsageError: As `send`.
         """
-        payload = self._encode(message, compress)
+        payload = self._accept(message, compress, False)
         pushed = self._push(payload)
         if pushed == NO_ROOM:
             msg = f"{self._queued_bytes} bytes are queued"
@@ -70,7 +70,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
             if number % MESSAGES_PER_LOOK == 0:
                 await self.send(message, compress=compress)  # it looks at the time slice, and lets others run
                 continue
-            payload = self._encode(message, compress)
+            payload = self._accept(message, compress, True)
             if self._push(payload) != QUEUED:
                 await self._send_waiting(payload)
 

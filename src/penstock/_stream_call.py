@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from penstock import _engine
-    from penstock._sending import Payload
 
 
 class StreamCall(ClientCall[RequestT, ReplyT]):
@@ -27,9 +26,12 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
     async def __aenter__(self) -> Self:
         self._begin()
         try:
-            await self._start(self._only())
-        except BaseException:
+            if self._around is not None:
+                await self._go_inside(self._around)
+            await self._start()
+        except BaseException as error:
             self.cancel()
+            await self._leave(error)
             raise
         self._entered = True
         return self
@@ -37,11 +39,14 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        del error, traceback
-        if self._status is None:
+        del traceback
+        is_unfinished = self._status is None
+        if is_unfinished:
             self.cancel()
-            if kind is None:
-                self._warn_unfinished()
+        if self._inside is not None:
+            await self._leave(error)
+        if is_unfinished and kind is None:
+            self._warn_unfinished()
 
     @property
     def draining(self) -> asyncio.Event:
@@ -65,10 +70,6 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
         if not self._ended_sending:
             self._ended_sending = True
             self._half_close()
-
-    def _only(self) -> Payload[RequestT] | None:
-        """The request, for calls that have one."""
-        return None
 
     def _warn_unfinished(self) -> None:
         """Leaving early is how a reader says that it has enough; only uploads have something to lose."""

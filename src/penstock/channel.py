@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from penstock import _address, _tls_context
 from penstock._connector import ChannelState, Connector
+from penstock._interception import Around, check_awaitable, checked
 from penstock._timers import Timers
 from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
 from penstock.errors import RpcError, UsageError
@@ -16,11 +18,15 @@ from penstock.limits import CallOptions, Limits
 from penstock.method import Method, client_codec, raw_method
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from penstock import _engine
+    from penstock._client_call import ClientCall
     from penstock._client_connection import ClientConnection
     from penstock.compression import Compression
+    from penstock.credentials import Credentials
     from penstock.metadata import MetadataLike
 
 __all__ = ["Channel", "ChannelState"]
@@ -48,10 +54,13 @@ class Channel:
         limits: Settings of its connections.
         compression: What calls compress their messages with, unless their options say otherwise.
         user_agent: What the program calls itself, `my-app/1.2`: servers see it before the name of this library.
+        interceptors: Around every call, the first outermost; see `penstock.interceptors`.
+        credentials: Metadata fetched for every call; see `penstock.credentials`.
 
     Raises:
         UsageError: The address has another form; or is not on this machine, and neither `tls` nor `plaintext` was asked
-            for; or the context is unfit; or `user_agent` is not printable ASCII.
+            for; or the context is unfit; or `user_agent` is not printable ASCII; or an interceptor has the wrong form;
+            or credentials would leave this machine in plaintext.
     """
 
     def __init__(
@@ -64,6 +73,8 @@ class Channel:
         limits: Limits | None = None,
         compression: Compression | None = None,
         user_agent: str = "",
+        interceptors: Iterable[Callable[[ClientCall[Any, Any]], AbstractAsyncContextManager[object]]] = (),
+        credentials: Credentials | None = None,
     ) -> None:
         self._address = _address.parse(address)
         _address.check_protection(self._address, tls=tls, plaintext=plaintext)
@@ -81,6 +92,11 @@ class Channel:
             raise UsageError(msg)
         self._user_agent = user_agent
         self._compression = compression
+        known = checked(interceptors)
+        self._around = Around(known) if known else None
+        if credentials is not None:
+            check_awaitable(credentials, "credentials")
+            self._around = self._around_with(credentials)
         self._codecs: dict[Method[Any, Any], _engine.Codec] = {}
         self._raw_codec = client_codec(raw_method("*"), self._limits)
         self._connector: Connector | None = None
@@ -224,6 +240,14 @@ class Channel:
         if self._timers_made is None:
             self._timers_made = Timers(asyncio.get_running_loop())
         return self._timers_made
+
+    def _around_with(self, credentials: Credentials) -> Around:
+        """What is around a call that has credentials of its own."""
+        if self._context is None and not self._address.is_local:
+            msg = f"credentials would go to {self._address} in plaintext, where others can read them: use tls="
+            raise UsageError(msg)
+        around = self._around or Around(())
+        return replace(around, credentials=(*around.credentials, credentials))
 
     def _codec(self, method: Method[Any, Any]) -> _engine.Codec:
         codec = self._codecs.get(method)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from penstock import _engine
-    from penstock._sending import Payload
+    from penstock._interception import Around
 
-__all__ = ["BothStreamCall", "ClientStreamCall", "ServerStreamCall", "UnaryCall"]
+__all__ = ["BothStreamCall", "ClientCall", "ClientStreamCall", "ServerStreamCall", "UnaryCall"]
 
 
 class UnaryCall(ClientCall[Never, ReplyT]):
@@ -28,24 +28,36 @@ class UnaryCall(ClientCall[Never, ReplyT]):
         UsageError: It was awaited before.
     """
 
-    __slots__ = ("_request",)
+    __slots__ = ()
 
     def __init__(self, codec: _engine.Codec, request: Any, *call: Any) -> None:
         super().__init__(codec, *call)
-        self._request = self._encode(request)
+        self._request = request
+        self._encoded_request = self._encode(request)
 
     def __await__(self) -> Generator[Any, None, ReplyT]:
-        return self._run().__await__()
+        self._begin()
+        run = self._run() if self._around is None else self._run_inside(self._around)
+        return run.__await__()
 
     async def _run(self) -> ReplyT:
-        self._begin()
         try:
-            await self._start(self._request)
-            self._ended_sending = True
+            await self._start()
             return await self._receive_only()
         finally:
             if self._status is None:
                 self.cancel()
+
+    async def _run_inside(self, around: Around) -> ReplyT:
+        try:
+            await self._go_inside(around)
+            reply = await self._run()
+        except BaseException as error:
+            self.cancel()
+            await self._leave(error)
+            raise
+        await self._leave(None)
+        return reply
 
 
 class ServerStreamCall(StreamCall[Never, ReplyT]):
@@ -54,15 +66,12 @@ class ServerStreamCall(StreamCall[Never, ReplyT]):
     Leaving the block ends the call on both sides. The loop ends normally only if the server's status is OK.
     """
 
-    __slots__ = ("_request",)
+    __slots__ = ()
 
     def __init__(self, codec: _engine.Codec, request: Any, *call: Any) -> None:
         super().__init__(codec, *call)
-        self._request = self._encode(request)
-
-    def _only(self) -> Payload[Never]:
-        self._ended_sending = True
-        return self._request
+        self._request = request
+        self._encoded_request = self._encode(request)
 
 
 class ClientStreamCall(StreamCall[RequestT, ReplyT]):

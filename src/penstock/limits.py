@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from penstock._interception import check_awaitable
 from penstock.errors import UsageError
 
 if TYPE_CHECKING:
     from penstock.compression import Compression
+    from penstock.credentials import Credentials
 
 __all__ = ["CallOptions", "Limits"]
 
@@ -87,3 +89,10 @@ class CallOptions:
     compression: Compression | None = None
     """What the messages of the call are compressed with; `None`: as the channel says. A server that cannot expand it
     answers UNIMPLEMENTED."""
+
+    credentials: Credentials | None = None
+    """Metadata fetched for this call, after the channel's own credentials: an async function of the call."""
+
+    def __post_init__(self) -> None:
+        if self.credentials is not None:
+            check_awaitable(self.credentials, "credentials")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock import _address, _tls_context
 from penstock._handlers import Route, fallback_route, routes
+from penstock._interception import around_server
 from penstock._listening import Listeners
 from penstock._server_connection import ServerConnection
 from penstock._timers import Timers
@@ -22,10 +23,11 @@ from penstock.method import raw_method, server_codec
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from penstock.compression import Compression
-    from penstock.server_calls import ServerStream
+    from penstock.server_calls import ServerCall, ServerStream
     from penstock.service import Service
 
 __all__ = ["OpenCall", "Server", "StopReport"]
@@ -76,6 +78,11 @@ class Server:
         limits: Settings of its connections.
         compression: What replies are compressed with for clients that offer it, unless a handler says otherwise.
         fallback: `async def handler(stream)` for calls no service has: messages are bytes, many → many. A proxy.
+        interceptors: Around every handler, the first outermost; see `penstock.interceptors`.
+        authenticate: `async def who(call)` returns the caller's identity, `stream.identity` in the handler, or raises
+            an `RpcError` to refuse. It runs before the interceptors and before a message is read, in the handler's
+            task and within the deadline; for the fallback too, not for a method nobody serves. Another exception is
+            logged and answered as a handler's is.
 
     Raises:
         UsageError: A service or a handler has the wrong form; the text says which.
@@ -88,12 +95,15 @@ class Server:
         limits: Limits | None = None,
         compression: Compression | None = None,
         fallback: Callable[[ServerStream[bytes, bytes]], Any] | None = None,
+        interceptors: Iterable[Callable[[ServerCall], AbstractAsyncContextManager[object]]] = (),
+        authenticate: Callable[[ServerCall], Awaitable[object]] | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.compression = compression
         """What replies are compressed with."""
-        self._routes = routes(services, self.limits)
-        self._fallback = None if fallback is None else fallback_route(fallback, self.limits)
+        around = around_server(interceptors, authenticate)
+        self._routes = routes(services, self.limits, around)
+        self._fallback = None if fallback is None else fallback_route(fallback, self.limits, around)
         self.raw_codec = server_codec(raw_method("*"), self.limits)
         self.any_subtype = self._fallback is not None or not all(route.is_protobuf for route in self._routes.values())
         """Calls may come that say their messages are not protobuf."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from penstock import _engine
+    from penstock._sending import Payload
     from penstock._server_connection import ServerConnection
     from penstock.compression import Compression
     from penstock.metadata import MetadataLike, MetadataValue
@@ -49,11 +50,13 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         "_cancelling",
         "_connection",
         "_deadline",
+        "_expected",
         "_metadata",
         "_request_pairs",
         "_task",
         "_trailing",
         "authority",
+        "identity",
         "method",
     )
 
@@ -71,15 +74,23 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         """`/package.Service/Method`."""
         self.authority = authority
         """What the client said in `:authority`."""
+        self.identity: Any = None
+        """What `Server(authenticate=...)` returned for the call; `None` without."""
         self._connection = connection
         self._request_pairs = pairs
         self._metadata: Metadata | None = None
         self._trailing: Metadata | None = None
+        self._expected: Status | None = None
         self._task: asyncio.Task[None] | None = None
         self._cancelling: asyncio.Handle | None = None
         self._deadline = None if timeout_seconds is None else Deadline(connection.loop, timeout_seconds)
 
     # What a handler uses.
+
+    @property
+    def status(self) -> Status | None:
+        """How the call ended; `None` before. In an interceptor after its `yield`: how it will end, as things stand."""
+        return self._expected if self._status is None else self._status
 
     @property
     def metadata(self) -> Metadata:
@@ -162,6 +173,8 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             try:
                 request = self._take_only()
             except Exception as error:
+                if self._watcher_failed():
+                    raise
                 raise self._undecodable(error) from error
             if request is MANY:
                 raise RpcError(StatusCode.UNIMPLEMENTED, "the client sent more than one request; this method has one")
@@ -179,7 +192,12 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         if self._status is not None:
             return  # the handler cancelled the call, and returned
         if not self._reply(reply, None if self._trailing is None else to_wire(self._trailing)):
-            await self.send(reply)
+            await self._finish_with_payload(self._encode(reply))
+
+    async def _finish_with_payload(self, payload: Payload[ReplyT]) -> None:
+        """The same, for a reply that who watches was told of."""
+        if self._status is None:  # as above
+            await self._send_waiting(payload)
             self._finish_ok()
 
     def _finish_ok(self) -> None:
@@ -201,6 +219,15 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         except Exception:
             # Details or metadata of the program cannot be sent; the call must end all the same.
             logger.exception("%s: the status %s cannot be sent", self.method, status.code.name)
+            self._finish(FAILED.code, FAILED.message, None, None, False)
+
+    def _finish_failed(self) -> None:
+        """End with the fixed text; the trailing metadata goes with it, unless that is what cannot be sent."""
+        if self._status is not None:
+            return
+        try:
+            self._finish(FAILED.code, FAILED.message, None, to_wire(self._trailing), False)
+        except Exception:  # noqa: BLE001 - what failed before has been logged
             self._finish(FAILED.code, FAILED.message, None, None, False)
 
     # The end.
@@ -242,7 +269,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         elif task.exception() is not None:
             # A BaseException, which `Route.run` lets pass.
             logger.error("%s from %s: the handler failed", self.method, self.peer, exc_info=task.exception())
-            self._finish_with(FAILED)
+            self._finish_failed()
 
     def _release(self) -> None:
         # A cancelled task keeps its frames, and they keep this call: only a garbage collection would free them.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from penstock import BothStreamCall, Channel, Limits, Server, ServerStream, Service
+from penstock import BothStreamCall, Channel, Interceptor, Limits, Server, ServerStream, Service
 from penstock._address import Address
 from penstock._client_connection import ClientConnection
 from penstock._connector import Connector
@@ -178,9 +178,10 @@ async def connected(
     limits: Limits | None = None,
     server_limits: Limits | None = None,
     fallback: Callable[[ServerStream[bytes, bytes]], Awaitable[None]] | None = None,
+    interceptors: Sequence[Interceptor] = (),
 ) -> AsyncIterator[MemoryChannel]:
     """A channel to a server with these services."""
-    server = Server(services, limits=server_limits, fallback=fallback)
+    server = Server(services, limits=server_limits, fallback=fallback, interceptors=interceptors)
     channel = MemoryChannel(server, limits)
     try:
         yield channel

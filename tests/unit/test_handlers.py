@@ -1,6 +1,7 @@
 """Running a handler, and what its end means for the call."""
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,12 +13,14 @@ import pytest
 from penstock import (
     RAW,
     BothStreamCall,
+    Call,
     EndOfStream,
     Kind,
     Limits,
     Method,
     Origin,
     RpcError,
+    Server,
     ServerCall,
     ServerStream,
     Service,
@@ -26,6 +29,7 @@ from penstock import (
     UsageError,
 )
 from penstock._handlers import fallback_route, routes
+from penstock._interception import Around
 from penstock.errors import outcome
 from penstock.server_calls import FAILED
 from tests.protos.echo_penstock import EchoBase
@@ -405,3 +409,46 @@ def test_the_fallback_takes_bytes_many_both_ways() -> None:
 
     route = fallback_route(handler, Limits())
     assert (route.kind, route.handler) == (Kind.BOTH_STREAM, handler)
+
+
+# Around the handler.
+
+
+@contextlib.asynccontextmanager
+async def noting(call: Call) -> AsyncIterator[None]:
+    entered.append(call.method)
+    yield
+
+
+entered: list[str] = []
+
+
+async def test_a_task_cancelled_before_its_first_step_has_entered_nothing() -> None:
+    async def handler(stream: ServerStream[bytes, bytes]) -> None:
+        await stream.send(b"never")
+
+    entered.clear()
+    async with connected(fallback=handler, interceptors=[noting]) as channel, channel.stream("/a.B/C") as stream:
+        task = await new_task("/a.B/C")
+        task.cancel()
+        with pytest.raises(RpcError, match="CANCELLED: the handler was cancelled"):
+            await stream.receive()
+        assert entered == []
+        async with channel.stream("/a.B/C") as other:
+            assert await other.receive() == b"never"
+        assert entered == ["/a.B/C"]
+
+
+async def new_task(name: str) -> asyncio.Task[Any]:
+    """The task of this name, before its first step: this one ran in the turn before, so it runs before it."""
+    while True:
+        await asyncio.sleep(0)
+        for task in asyncio.all_tasks():
+            if task.get_name() == name:
+                return task
+
+
+def test_a_route_has_nothing_around_it_unless_there_is_something() -> None:
+    assert Server([])._fallback is None
+    assert {route.around for route in Server([Echo()])._routes.values()} == {None}
+    assert {route.around for route in Server([Echo()], interceptors=[noting])._routes.values()} == {Around((noting,))}

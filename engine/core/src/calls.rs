@@ -140,6 +140,12 @@ impl<B: Body> Connection<B> {
         self.streams.get_mut(&id).is_some_and(|stream| stream.outbox.replace_newest(payload))
     }
 
+    /// Less than the limit is queued: `push` has room for one more message.
+    #[must_use]
+    pub fn has_room(&self, id: u32) -> bool {
+        self.queued(id) < self.settings.send_buffer_bytes
+    }
+
     /// Bytes queued for sending.
     #[must_use]
     pub fn queued(&self, id: u32) -> usize {

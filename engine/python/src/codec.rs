@@ -180,7 +180,10 @@ fn error_of(py: Python<'_>, maker: &str, text: &str) -> PyErr {
 }
 
 /// One positional argument, without a tuple around it.
-fn call_with_one<'py>(callable: &Bound<'py, PyAny>, argument: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn call_with_one<'py>(
+    callable: &Bound<'py, PyAny>,
+    argument: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: both are borrowed references held by their `Bound`s; a null pointer ends the list of arguments.
     unsafe {
         let end = std::ptr::null_mut::<ffi::PyObject>();

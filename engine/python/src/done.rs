@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 /// Awaiting it gives `None` at once. It is a coroutine to asyncio, so that `create_task` takes it too.
 #[pyclass(frozen, module = "penstock._engine")]
@@ -41,4 +42,11 @@ impl Done {
 
     #[expect(clippy::unused_self, reason = "the coroutine protocol")]
     fn close(&self) {}
+}
+
+/// The one object.
+pub(crate) fn done(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static DONE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let done = DONE.get_or_try_init(py, || Ok::<_, PyErr>(Py::new(py, Done)?.into_any()))?;
+    Ok(done.bind(py).clone())
 }

@@ -70,6 +70,7 @@ pub(crate) fn broadcast<'py>(
     for stream in streams.try_iter()? {
         let stream = stream?.cast_into::<StreamBase>()?;
         let base = stream.get();
+        base.tell_of_sending(message, false)?;
         let payload: Payload<'_> = base.encode(message, true)?;
         if base.push(stream.py(), &payload)? != Pushed::Queued {
             left_out.append(stream)?;

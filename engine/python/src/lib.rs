@@ -4,6 +4,7 @@
 //! - [`stream`] is the base class of every stream: the paths taken once per message
 //! - [`receive`] is the awaitable of one receive, [`done`] the one of a finished send
 //! - [`codec`], [`encoded`], [`compressed`] and [`metadata`] turn values into bytes and back
+//! - [`watch`] lets the program see messages pass by
 //! - [`buffers`] holds the memory that crosses the seam
 //!
 //! One rule keeps it free of deadlocks: under the lock of a connection no Python code runs and no object is made that
@@ -24,6 +25,7 @@ mod receive;
 mod shared;
 mod slice;
 mod stream;
+mod watch;
 
 use pyo3::prelude::*;
 

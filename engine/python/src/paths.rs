@@ -54,6 +54,15 @@ impl StreamBase {
         let _linked_before = self.link.set(Link { shared, id });
     }
 
+    /// Tells who watches of a message before it is encoded. One for which there is no room is told of if its send waits.
+    pub(crate) fn tell_of_sending(&self, message: &Bound<'_, PyAny>, waits: bool) -> PyResult<()> {
+        if !self.sent.are_there() || self.closed.load(Relaxed) {
+            return Ok(());
+        }
+        let has_room = |link: &Link| link.shared.with(|core| core.has_room(link.id));
+        if waits || self.link.get().is_some_and(has_room) { self.sent.tell(message) } else { Ok(()) }
+    }
+
     pub(crate) fn push(&self, py: Python<'_>, payload: &Payload<'_>) -> PyResult<Pushed> {
         let Some(link) = self.link.get().filter(|_| !self.closed.load(Relaxed)) else { return Ok(Pushed::Gone) };
         let pushed = payload.for_core(|core_payload| link.shared.with(|core| core.push(link.id, core_payload)));
@@ -132,7 +141,9 @@ impl StreamBase {
                     bytes = codec.expand(&bytes, coding)?;
                     self.expanded.fetch_add(1, Relaxed);
                 }
-                codec.decode(bytes).map(Found::Message)
+                let message = codec.decode(bytes)?;
+                self.received.tell(&message)?;
+                Ok(Found::Message(message))
             }
             Err(last) => {
                 self.report(py, 1)?;

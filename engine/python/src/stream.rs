@@ -2,10 +2,12 @@
 
 use crate::batch::Batch;
 use crate::codec::{Codec, Payload};
+use crate::done::done;
 use crate::metadata;
 use crate::paths::Found;
 use crate::receive::Receive;
 use crate::shared::Shared;
+use crate::watch::Watchers;
 use penstock_core::wire::coding::Coding;
 use penstock_core::{Pushed, Reason, Reply};
 use pyo3::PyTraverseError;
@@ -48,6 +50,9 @@ pub(crate) struct StreamBase {
     pub(crate) last_expanded: AtomicBool,
     /// Number of the coding that the peer named; 0 for none.
     pub(crate) peer_coding: AtomicU8,
+    /// Who sees each message that is sent, and each that is received.
+    pub(crate) sent: Watchers,
+    pub(crate) received: Watchers,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -73,6 +78,8 @@ impl StreamBase {
             expanded: AtomicU64::new(0),
             last_expanded: AtomicBool::new(false),
             peer_coding: AtomicU8::new(0),
+            sent: Watchers::default(),
+            received: Watchers::default(),
         }
     }
 
@@ -108,6 +115,7 @@ impl StreamBase {
         compress: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, stream) = (slf.py(), slf.get());
+        stream.tell_of_sending(message, true)?;
         if let Some(merge) = merge {
             return slf.call_method1(intern!(py, "_send_merging"), (message, merge, compress));
         }
@@ -119,6 +127,36 @@ impl StreamBase {
             return slf.call_method0(intern!(py, "_yield"));
         }
         done(py)
+    }
+
+    fn on_send(&self, watcher: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.sent.add(watcher)
+    }
+
+    fn on_receive(&self, watcher: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.received.add(watcher)
+    }
+
+    /// Nobody watches any more.
+    fn _unwatch(&self, py: Python<'_>) -> PyResult<()> {
+        self.sent.forget(py)?;
+        self.received.forget(py)
+    }
+
+    /// The take that raised last did so because who watches raised. Asking again says no.
+    fn _watcher_failed(&self) -> bool {
+        self.received.failed.swap(false, Relaxed)
+    }
+
+    /// Tells who watches of a message that was encoded before it could be sent.
+    fn _tell_of_sending(&self, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.tell_of_sending(message, true)
+    }
+
+    /// Tells who watches, and encodes; `waits`: the message will wait if there is no room.
+    fn _accept<'py>(&self, message: &Bound<'py, PyAny>, compress: bool, waits: bool) -> PyResult<Bound<'py, PyAny>> {
+        self.tell_of_sending(message, waits)?;
+        self.encode(message, compress).map(Payload::into_object)
     }
 
     /// Encodes, for the slow paths.
@@ -254,6 +292,7 @@ impl StreamBase {
         message: &Bound<'_, PyAny>,
         trailers: Option<&Bound<'_, PyList>>,
     ) -> PyResult<bool> {
+        self.tell_of_sending(message, true)?;
         let payload = self.encode(message, true)?;
         let reply = Reply { trailers: metadata::from_python(trailers)?, ..Reply::default() };
         if self.push(py, &payload)? == Pushed::Full {
@@ -327,6 +366,8 @@ impl StreamBase {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.codec)?;
+        self.sent.traverse(&visit)?;
+        self.received.traverse(&visit)?;
         if let Ok(only) = self.only.try_lock() {
             visit.call(&*only)?;
         }
@@ -353,10 +394,4 @@ pub(crate) fn many(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static MANY: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
     let object = || Ok::<_, PyErr>(py.import("builtins")?.getattr("object")?.call0()?.unbind());
     Ok(MANY.get_or_try_init(py, object)?.bind(py).clone())
-}
-
-fn done(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static DONE: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
-    let done = DONE.get_or_try_init(py, || Ok::<_, PyErr>(Py::new(py, crate::done::Done)?.into_any()))?;
-    Ok(done.bind(py).clone())
 }
