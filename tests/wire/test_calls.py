@@ -14,6 +14,8 @@ from tests.wire.engine import REQUEST, RESPONSE
 from tests.wire.frames import message
 from tests.wire.sockets import RawPeer, client_of, server_of
 
+pytestmark = pytest.mark.loops
+
 OK = [("grpc-status", "0")]
 NO_ERROR, REFUSED_STREAM, CANCEL = 0, 7, 8
 SOON = 0.05
