@@ -95,8 +95,10 @@ async def server_of(**options: object) -> AsyncIterator[tuple[penstock.Channel, 
     raw = RawServer()
     listener = await asyncio.start_server(raw.accept, "127.0.0.1", 0)
     host, port = listener.sockets[0].getsockname()
-    async with penstock.Channel(f"{host}:{port}", **options) as channel:  # type: ignore[arg-type]
-        yield channel, raw
-    listener.close()
-    await raw.close()
-    await listener.wait_closed()
+    try:
+        async with penstock.Channel(f"{host}:{port}", **options) as channel:  # type: ignore[arg-type]
+            yield channel, raw
+    finally:
+        listener.close()
+        await raw.close()
+        await listener.wait_closed()
