@@ -41,6 +41,7 @@ async def test_what_it_returns_is_the_identity_of_the_call(kind: str) -> None:
     assert identities == ["alice", None]
 
 
+@pytest.mark.wire("W30")
 @every_kind
 async def test_an_rpc_error_refuses_before_interceptors_handler_and_messages(kind: str) -> None:
     ran: list[Any] = []

@@ -100,6 +100,7 @@ async def test_interceptors_are_around_them_and_do_not_see_them(kind: str) -> No
     assert came == [[("trace", "1"), ("authorization", "Bearer of the channel")]]
 
 
+@pytest.mark.wire("W30")
 @every_kind
 @pytest.mark.parametrize(
     ("code", "becomes"),
@@ -135,6 +136,7 @@ async def test_a_code_they_raise_is_that_of_the_call_unless_only_the_method_may_
         assert cause.code is code
 
 
+@pytest.mark.wire("W30")
 @every_kind
 async def test_another_exception_is_unauthenticated_with_its_cause(kind: str) -> None:
     async def broken(_call: penstock.ClientCall[Any, Any]) -> penstock.MetadataLike:
