@@ -56,10 +56,7 @@ SERVERS_LACK = {
         **dict.fromkeys(COMPRESSED, "grpc-js tells a handler nothing of how a request was compressed"),
         **dict.fromkeys(REPLIES_COMPRESSED, "grpc-js compresses no response"),
     },
-    # What one side compressed the proxy expands, so the server behind it need not understand it.
-    "proxy": dict.fromkeys(
-        (*COMPRESSED, *REPLIES_COMPRESSED), "the server behind it is grpc-go's, which knows no compression"
-    ),
+    "proxy": dict.fromkeys(ALL_COMPRESSED, "the server behind it is grpc-go's, which knows no compression"),
 }
 """Cases by the server that cannot do what they ask for."""
 

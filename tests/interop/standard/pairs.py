@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from tests.interop.standard import programs, proxy
@@ -23,7 +24,8 @@ SERVERS: dict[str, Callable[[Certificates | None], AbstractAsyncContextManager[T
     "grpcio": grpcio_server.serving,
     "go": programs.serving_go,
     "js": programs.serving_js,
-    "proxy": proxy.serving,
+    "proxy": partial(proxy.serving, behind=programs.serving_go),
+    "relay": partial(proxy.serving, behind=ours_server.serving),
 }
 
 PAIRS = (
@@ -37,8 +39,16 @@ PAIRS = (
 )
 """Client and server."""
 
-THROUGH_PROXY = (("ours", "proxy"), ("grpcio", "proxy"), ("go", "proxy"), ("js", "proxy"))
-"""The server is grpc-go's; our proxy stands before it."""
+THROUGH_PROXY = (
+    ("ours", "proxy"),
+    ("grpcio", "proxy"),
+    ("go", "proxy"),
+    ("js", "proxy"),
+    ("ours", "relay"),
+    ("grpcio", "relay"),
+    ("js", "relay"),
+)
+"""Our proxy stands before the server: `proxy` before grpc-go's, `relay` before ours, which knows compression."""
 
 
 @asynccontextmanager
