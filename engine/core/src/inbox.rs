@@ -2,8 +2,8 @@
 //!
 //! How this works: small messages stay as they came, framed and packed one behind the other, and are cut out only when
 //! the application takes them; so a thousand tiny messages cost their bytes, not a thousand objects. A large message
-//! gets one buffer of its announced length (after the limit was checked) and is filled as it arrives: one copy. So does
-//! every compressed one; it is expanded only when the application takes it, so that a stream never holds more than came.
+//! gets one buffer of its announced length (after the limit was checked) and is filled as it arrives: one copy. What came
+//! compressed is expanded only when the application takes it, so that a stream never holds more than came.
 
 use crate::wire::coding::Coding;
 use crate::wire::prefix::{self, PREFIX_BYTES, Prefix, PrefixError};
@@ -38,8 +38,13 @@ impl Body for Vec<u8> {
 /// Complete messages, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<B> {
-    /// One or more whole messages, each with its prefix, none compressed.
-    Packed(Bytes),
+    /// One or more whole messages, each with its prefix.
+    Packed {
+        /// Prefix, payload, prefix, payload.
+        messages: Bytes,
+        /// How those with the compressed flag are to be expanded; `None` only if there are none.
+        coding: Option<Coding>,
+    },
     /// One message, without its prefix.
     Large {
         /// The payload.
@@ -116,7 +121,7 @@ impl<B: Body> Inbox<B> {
     /// Bytes that wait, prefixes included, those of a part of a message too.
     pub(crate) fn bytes(&self) -> usize {
         let items = self.items.iter().map(|item| match item {
-            Item::Packed(bytes) => bytes.len(),
+            Item::Packed { messages, .. } => messages.len(),
             Item::Large { length, .. } => PREFIX_BYTES + length,
         });
         let filled = self.filling.as_ref().map_or(0, |filling| PREFIX_BYTES + filling.filled);
@@ -136,7 +141,7 @@ impl<B: Body> Inbox<B> {
             return None;
         }
         let whole = self.packed.split_to(std::mem::take(&mut self.complete));
-        Some(Item::Packed(whole.freeze()))
+        Some(Item::Packed { messages: whole.freeze(), coding: self.coding })
     }
 
     /// Reads one DATA payload.
@@ -174,7 +179,7 @@ impl<B: Body> Inbox<B> {
                     return Err(error);
                 }
             };
-            if is_large(prefix) {
+            if prefix.length >= LARGE_BYTES {
                 large = Some(prefix);
                 break;
             }
@@ -218,7 +223,7 @@ impl<B: Body> Inbox<B> {
     fn check_prefix(&mut self) -> Result<(), InboxError> {
         let Some(head) = self.packed[self.complete..].first_chunk::<PREFIX_BYTES>() else { return Ok(()) };
         let prefix = self.read_prefix(*head)?;
-        if is_large(prefix) {
+        if prefix.length >= LARGE_BYTES {
             self.packed.truncate(self.complete);
             return self.start_filling(prefix);
         }
@@ -239,8 +244,6 @@ impl<B: Body> Inbox<B> {
             self.items.push_back(packed);
         }
         self.filling = Some(Filling { body, filled: 0, prefix });
-        // One without content is whole already, and no byte of it will come.
-        self.fill(&[]);
         Ok(())
     }
 
@@ -257,11 +260,6 @@ impl<B: Body> Inbox<B> {
         }
         used
     }
-}
-
-/// It gets a buffer of its own.
-fn is_large(prefix: Prefix) -> bool {
-    prefix.length >= LARGE_BYTES || prefix.compressed
 }
 
 #[cfg(test)]
@@ -282,11 +280,11 @@ mod tests {
         while let Some(item) = inbox.take() {
             match item {
                 Item::Large { body, .. } => messages.push(body),
-                Item::Packed(mut bytes) => {
-                    while !bytes.is_empty() {
-                        let head = bytes.split_to(PREFIX_BYTES);
+                Item::Packed { messages: mut packed, .. } => {
+                    while !packed.is_empty() {
+                        let head = packed.split_to(PREFIX_BYTES);
                         let length = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize;
-                        messages.push(bytes.split_to(length).to_vec());
+                        messages.push(packed.split_to(length).to_vec());
                     }
                 }
             }
@@ -350,17 +348,19 @@ mod tests {
             let prefix = prefix::write(compressed, u32::try_from(payload.len()).unwrap());
             [&prefix[..], payload].concat()
         };
-        let bytes = [whole(false, b"a"), whole(true, b"bc"), whole(true, b""), whole(false, b"d")].concat();
-        for piece in 1..bytes.len() {
-            let mut inbox = Inbox::<Vec<u8>>::new(100);
-            inbox.expect(Some(Coding::Gzip));
+        let (coding, large) = (Some(Coding::Gzip), vec![7; LARGE_BYTES]);
+        let small = [whole(false, b"a"), whole(true, b"bc"), whole(true, b"")].concat();
+        let bytes = [&small[..], &whole(true, &large), &whole(false, &large), &whole(true, b"d")].concat();
+        for piece in (1..60).chain([bytes.len()]) {
+            let mut inbox = Inbox::<Vec<u8>>::new(1 << 20);
+            inbox.expect(coding);
             bytes.chunks(piece).for_each(|part| inbox.read(part).unwrap());
-            let coding = Some(Coding::Gzip);
+            // Small ones cost what they took on the way, with the flag as without: no object for each.
             let expected = [
-                Item::Packed(Bytes::from(whole(false, b"a"))),
-                Item::Large { body: b"bc".to_vec(), length: 2, coding },
-                Item::Large { body: vec![], length: 0, coding },
-                Item::Packed(Bytes::from(whole(false, b"d"))),
+                Item::Packed { messages: Bytes::from(small.clone()), coding },
+                Item::Large { body: large.clone(), length: LARGE_BYTES, coding },
+                Item::Large { body: large.clone(), length: LARGE_BYTES, coding: None },
+                Item::Packed { messages: Bytes::from(whole(true, b"d")), coding },
             ];
             assert_eq!(std::iter::from_fn(|| inbox.take()).collect::<Vec<_>>(), expected, "pieces of {piece}");
             inbox.end().unwrap();

@@ -7,6 +7,7 @@ use common::frames::{self, END_STREAM};
 use common::{Pair, Scripted, ok};
 use penstock_core::wire::coding::Coding;
 use penstock_core::wire::metadata::Pairs;
+use penstock_core::wire::prefix::PREFIX_BYTES;
 use penstock_core::{Call, Item, Payload, Pushed, Received};
 
 const INTERNAL: u8 = 13;
@@ -20,15 +21,18 @@ fn compressed(coding: Coding, text: &'static [u8]) -> Payload<'static> {
     Payload::Compressed(Bytes::from(coding.compress(text)))
 }
 
-/// What a stream gives whose application takes by hand.
-fn taken(received: Received<Vec<u8>>) -> (Option<Coding>, Vec<u8>) {
-    match received {
-        Received::Item(Item::Large { body, coding: Some(coding), .. }) => {
-            (Some(coding), coding.expand(&body, 1000).expect("it was compressed so"))
-        }
-        Received::Item(Item::Packed(bytes)) => (None, bytes.to_vec()),
-        other => panic!("{other:?}"),
+/// What a stream gives whose application takes by hand: its messages, and the coding of those that came compressed.
+fn taken(received: Received<Vec<u8>>) -> Vec<(Option<Coding>, Vec<u8>)> {
+    let Received::Item(Item::Packed { messages: mut packed, coding }) = received else { panic!("{received:?}") };
+    let mut messages = Vec::new();
+    while !packed.is_empty() {
+        let head = packed.split_to(PREFIX_BYTES);
+        let payload = packed.split_to(u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize);
+        let coding = coding.filter(|_| head[0] == 1);
+        let expand = |coding: Coding| coding.expand(&payload, 1000).expect("it was compressed so");
+        messages.push((coding, coding.map_or_else(|| payload.to_vec(), expand)));
     }
+    messages
 }
 
 // W27
@@ -43,12 +47,12 @@ fn marked_messages_arrive_with_the_coding_of_their_side() {
         }
         pair.settle();
         assert_eq!(pair.server.call(id).head.as_ref().unwrap().coding, Some(up));
-        assert_eq!(taken(pair.server.connection.take(id)), (None, frames::message(b"plain")));
-        assert_eq!(taken(pair.server.connection.take(id)), (Some(up), b"from the client".to_vec()));
+        let expected = [(None, b"plain".to_vec()), (Some(up), b"from the client".to_vec())];
+        assert_eq!(taken(pair.server.connection.take(id)), expected);
         assert_eq!(pair.server.connection.coding(id), Some(down));
         assert_eq!(pair.server.connection.push(id, &compressed(down, b"from the server")), Pushed::Queued);
         pair.settle();
-        assert_eq!(taken(pair.client.connection.take(id)), (Some(down), b"from the server".to_vec()));
+        assert_eq!(taken(pair.client.connection.take(id)), [(Some(down), b"from the server".to_vec())]);
         pair.client.half_close(id);
         pair.server.finish(id, ok());
         pair.done();

@@ -23,7 +23,7 @@ fn drain(end: &mut End, id: u32) -> usize {
     let mut bytes = 0;
     while let Received::Item(item) = end.connection.take(id) {
         bytes += match item {
-            penstock_core::Item::Packed(packed) => packed.len(),
+            penstock_core::Item::Packed { messages, .. } => messages.len(),
             penstock_core::Item::Large { length, .. } => PREFIX_BYTES + length,
         };
     }

@@ -13,6 +13,8 @@ use std::collections::VecDeque;
 #[derive(Default)]
 pub(crate) struct Batch {
     packed: Bytes,
+    /// How those of `packed` that have the compressed flag are expanded.
+    coding: Option<Coding>,
     rest: VecDeque<Item<MessageBody>>,
     /// Bytes the application took that the core does not know of.
     pub(crate) unreported: usize,
@@ -23,7 +25,7 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) fn load(&mut self, item: Item<MessageBody>) {
         match item {
-            Item::Packed(bytes) => self.packed = bytes,
+            Item::Packed { messages, coding } => (self.packed, self.coding) = (messages, coding),
             large @ Item::Large { .. } => self.rest.push_front(large),
         }
     }
@@ -34,17 +36,18 @@ impl Batch {
             let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
             let end = PREFIX_BYTES + length;
             let message = PyBytes::new(py, &self.packed[PREFIX_BYTES..end]);
+            let coding = if head[0] == 0 { None } else { self.coding };
             self.packed.advance(end);
             self.unreported += end;
-            return Some((message, None));
+            return Some((message, coding));
         }
         match self.rest.pop_front() {
             Some(Item::Large { body, length, coding }) => {
                 self.unreported += PREFIX_BYTES + length;
                 Some((body.into_bytes(py), coding))
             }
-            Some(Item::Packed(bytes)) => {
-                self.packed = bytes;
+            Some(packed @ Item::Packed { .. }) => {
+                self.load(packed);
                 self.cut(py)
             }
             None => None,

@@ -410,7 +410,7 @@ fn unpack(item: Item<Vec<u8>>) -> (Vec<Bytes>, usize) {
             assert_eq!(body.len(), length);
             (vec![body.into()], PREFIX_BYTES + length)
         }
-        Item::Packed(mut bytes) => {
+        Item::Packed { messages: mut bytes, .. } => {
             let total = bytes.len();
             let mut messages = Vec::new();
             while !bytes.is_empty() {
