@@ -1,5 +1,6 @@
 """Are messages compressed when that is asked for, only then, and never beyond what the other side takes?"""
 
+import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any, Never
@@ -186,3 +187,45 @@ async def test_nothing_is_expanded_before_it_is_taken() -> None:
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
+
+
+BOMB = bytes(4_000_000)
+"""Four KiB on the way, and as large as a message may be when it is expanded."""
+
+
+async def _take_each(stream: Any, form: str, taken: list[int]) -> None:
+    try:
+        if form == "iterate":
+            async for note in stream:
+                taken.append(len(note.payload))
+        while form == "receive_many":
+            taken.append(sum(len(note.payload) for note in await stream.receive_many()))
+    except penstock.EndOfStream:
+        pass
+
+
+@pytest.mark.parametrize("form", ["iterate", "receive_many"])
+async def test_expanding_one_message_after_the_other_lets_others_run(form: str) -> None:
+    """Nor does it fill the memory, although the messages before have shown that a step takes no time."""
+    begin, taken = asyncio.Event(), [0]
+    streams: list[Any] = []
+
+    async def listen(stream: penstock.ServerStream[Note, Note]) -> None:
+        streams.append(stream)
+        await begin.wait()
+        await _take_each(stream, form, taken)
+
+    most = 0
+    async with connected(Echo(both_stream=listen), client_compression=Compression.GZIP) as pair:
+        async with pair.client.both_stream() as stream:
+            await stream.send_many([Note()] * 99, compress=False)
+            bomb = penstock.encode(Note(payload=BOMB))
+            await stream.send_many([bomb] * 20)
+            await stream.end_sending()
+            await until(lambda: streams and streams[0]._held_bytes > 20 * 3900)
+            begin.set()
+            while (before := sum(taken)) < 20 * len(BOMB):
+                await asyncio.sleep(0)
+                most = max(most, sum(taken) - before)
+            await within_bound(stream.finish())
+    assert most <= 3 * len(BOMB)

@@ -35,7 +35,10 @@ impl StreamBase {
     pub(crate) fn encode<'py>(&self, message: &Bound<'py, PyAny>, compress: bool) -> PyResult<Payload<'py>> {
         let payload = self.codec.get().encode(message)?;
         match Coding::numbered(self.coding.load(Relaxed)) {
-            Some(coding) if compress => payload.compressed(coding),
+            Some(coding) if compress => {
+                self.look_next();
+                payload.compressed(coding)
+            }
             _ => Ok(payload),
         }
     }
@@ -120,6 +123,18 @@ impl StreamBase {
         self.link.get().is_some_and(|link| link.shared.slice.is_spent())
     }
 
+    /// What it is doing may take as long as a thousand steps.
+    fn look_next(&self) {
+        if let Some(link) = self.link.get() {
+            link.shared.slice.look_next();
+        }
+    }
+
+    /// Expanding has filled the time slice: to expand more would hold up others, and memory with it.
+    pub(crate) fn has_expanded_enough(&self) -> bool {
+        self.expanded.load(Relaxed) > 0 && self.link.get().is_some_and(|link| link.shared.slice.is_over())
+    }
+
     pub(crate) fn take<'py>(&self, py: Python<'py>) -> PyResult<Found<'py>> {
         let found = {
             let mut batch = lock(&self.batch);
@@ -138,6 +153,7 @@ impl StreamBase {
                 let codec = self.codec.get();
                 self.last_expanded.store(coding.is_some(), Relaxed);
                 if let Some(coding) = coding {
+                    self.look_next();
                     bytes = codec.expand(&bytes, coding)?;
                     self.expanded.fetch_add(1, Relaxed);
                 }

@@ -72,6 +72,16 @@ impl Slice {
         self.look()
     }
 
+    /// The next step looks at the clock: this one may have taken long, whatever those before it took.
+    pub(crate) fn look_next(&self) {
+        self.left.store(1, Relaxed);
+    }
+
+    /// The next look will find the slice spent.
+    pub(crate) fn is_over(&self) -> bool {
+        self.now().saturating_sub(self.started.load(Relaxed)) >= self.share.load(Relaxed)
+    }
+
     #[cold]
     fn look(&self) -> bool {
         let (now, share) = (self.now(), self.share.load(Relaxed));

@@ -221,6 +221,7 @@ impl StreamBase {
     fn _take_many<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyList>> {
         let messages = PyList::empty(py);
         while messages.len() < most
+            && !self.has_expanded_enough()
             && let Found::Message(message) = self.take(py)?
         {
             messages.append(message)?;
