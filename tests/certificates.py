@@ -7,6 +7,23 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509 import (
+    CertificateBuilder,
+    Name,
+    NameAttribute,
+    ObjectIdentifier,
+    UnrecognizedExtension,
+    load_pem_x509_certificate,
+)
+from cryptography.x509.oid import NameOID
 
 from penstock import tls
 
@@ -33,6 +50,26 @@ class Certificates:
         issued = self._authority.issue_cert(*names, common_name=names[0], not_after=over)
         path = self._folder / f"{len(list(self._folder.iterdir()))}.pem"
         issued.private_key_and_cert_chain_pem.write_to_path(str(path))
+        return path
+
+    def issue_for_name(self, name: bytes) -> Path:
+        """Sign a certificate whose one subjectAltName is these bytes: tag, length below 128, value."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.datetime.now(datetime.UTC)
+        authority = load_pem_x509_certificate(self._authority.cert_pem.bytes())
+        signer = load_pem_private_key(self._authority.private_key_pem.bytes(), None)
+        assert isinstance(signer, ec.EllipticCurvePrivateKey)
+        builder = CertificateBuilder(
+            authority.subject, Name([NameAttribute(NameOID.COMMON_NAME, CLIENT_NAME)]), key.public_key(), 1
+        )
+        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+        builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+        alternative = UnrecognizedExtension(ObjectIdentifier("2.5.29.17"), bytes([0x30, len(name)]) + name)
+        issued = builder.add_extension(alternative, critical=False).sign(signer, SHA256())
+        path = self._folder / f"{len(list(self._folder.iterdir()))}.pem"
+        path.write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + issued.public_bytes(Encoding.PEM)
+        )
         return path
 
     def server_context(self, certificate: Path | None = None) -> ssl.SSLContext:

@@ -8,6 +8,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
+from penstock import tls
 from penstock.tls import PROTOCOL
 
 if TYPE_CHECKING:
@@ -127,13 +128,23 @@ class TlsSession:
                 self._write_through(NO_TLS)
             self._fail(_text(error))
         else:
-            if self.object.selected_alpn_protocol() != PROTOCOL:
-                self._say_end()
-                self._fail("the peer does not choose HTTP/2 by ALPN")
-                return
-            self._send()
-            self.established = True
-            self._owner._on_tls_established()
+            self._meet()
+
+    def _meet(self) -> None:
+        """The handshake is done: is the peer one to talk to?"""
+        if self.object.selected_alpn_protocol() != PROTOCOL:
+            self._say_end()
+            self._fail("the peer does not choose HTTP/2 by ALPN")
+            return
+        try:
+            peer = tls._peer(self.object)
+        except ValueError as error:  # OpenSSL does not mind, Python does
+            self._say_end()
+            self._fail(f"the peer's certificate cannot be read: {error}")
+            return
+        self._send()
+        self.established = True
+        self._owner._on_tls_established(peer)
 
     def _read(self) -> None:
         """Hand on all that has come, as much at once as there is room for."""

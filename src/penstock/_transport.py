@@ -170,9 +170,8 @@ class Transport(asyncio.BufferedProtocol):
 
     # What TLS tells.
 
-    def _on_tls_established(self) -> None:
-        if self._session is not None:
-            self.tls = tls._peer(self._session.object)
+    def _on_tls_established(self, peer: tls.TlsPeer) -> None:
+        self.tls = peer
         if not self._is_full:
             self.engine.resume()
 

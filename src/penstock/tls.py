@@ -22,6 +22,12 @@ PROTOCOL = "h2"
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """What is left for TLS 1.2. Source: RFC 9113 section 9.2.2 forbids the others to HTTP/2."""
 
+NAMES = {"DNS", "IP Address", "URI", "email"}
+"""The kinds of subjectAltName that say who somebody is, as Python calls them."""
+
+INVALID = "<invalid>"
+"""What Python makes of an address that has not 4 bytes and not 16."""
+
 
 @dataclass(frozen=True, slots=True)
 class TlsPeer:
@@ -37,7 +43,8 @@ class TlsPeer:
     certificate_der: bytes | None
     """The certificate as it came, for fingerprints. Nobody has verified it if `certificate` is `None`."""
     names: tuple[str, ...]
-    """Whom the verified certificate names: every subjectAltName (DNS, IP, URI, email), else the common name."""
+    """Whom the verified certificate names: every subjectAltName that is a DNS name, IP address, URI or email, else the
+    common name."""
 
 
 def client_context(
@@ -99,7 +106,11 @@ def _prepare(context: ssl.SSLContext) -> None:
 
 
 def _peer(session: ssl.SSLObject) -> TlsPeer:
-    """What a finished handshake says of the other side."""
+    """What a finished handshake says of the other side.
+
+    Raises:
+        ValueError: The certificate holds something that is no text.
+    """
     cipher = session.cipher()
     certificate = session.getpeercert() or None
     return TlsPeer(
@@ -112,12 +123,16 @@ def _peer(session: ssl.SSLObject) -> TlsPeer:
 
 
 def _names(certificate: Mapping[str, Any]) -> tuple[str, ...]:
-    # The name of a directory has a form of its own, and no string says it well.
-    alternative = [pair for pair in certificate.get("subjectAltName", ()) if isinstance(pair[1], str)]
+    alternative = tuple(_usual_form(*pair) for pair in certificate.get("subjectAltName", ()) if _is_name(*pair))
     if alternative:
-        return tuple(_usual_form(kind, value) for kind, value in alternative)
+        return alternative
     parts = (part for relative in certificate.get("subject", ()) for part in relative)
     return tuple(value for key, value in parts if key == "commonName")
+
+
+def _is_name(kind: str, value: object) -> bool:
+    """Of other kinds Python gives no value, or one like another's: a registered id may look like an address."""
+    return kind in NAMES and value != INVALID
 
 
 def _usual_form(kind: str, value: str) -> str:

@@ -63,6 +63,9 @@ ALTERNATIVE = (
     ("URI", "spiffe://fleet.test/device-7"),
     ("email", "me@a.test"),
     ("DirName", ((("commonName", "a directory"),),)),
+    ("Registered ID", "10.0.0.2"),
+    ("othername", "<unsupported>"),
+    ("IP Address", "<invalid>"),
 )
 SUBJECT = ((("organizationName", "fleet"),), (("commonName", "device-7"),))
 

@@ -208,6 +208,29 @@ async def test_a_missing_certificate_of_the_client_is_named_on_both_sides(
     assert server == "the TLS handshake failed: peer did not return a certificate"
 
 
+# Source: RFC 5280 section 4.2.1.6, an IA5String and an address; here one that is no text, and one of 3 bytes.
+STRANGE = [
+    (bytes([0x82, 2, 0x61, 0xFF]), "the peer's certificate cannot be read: 'utf-8' codec"),
+    (bytes([0x87, 3, 10, 0, 0]), ""),
+]
+
+
+@pytest.mark.parametrize(("name", "failure"), STRANGE)
+async def test_a_strange_name_in_a_certificate_is_no_fatal_error(
+    certificates: Certificates, name: bytes, failure: str
+) -> None:
+    context = certificates.client_context(certificates.issue_for_name(name))
+    async with joined(context, certificates.server_context()) as both:
+        if failure:
+            (told,) = both.server.told
+            assert told.startswith(f"the TLS handshake failed: {failure}")
+            assert both.client.told[1:] == []
+        else:
+            assert both.server.told == ["settings"]
+            assert both.server.tls is not None
+            assert both.server.tls.names == (CLIENT_NAME,)
+
+
 @pytest.mark.parametrize("protocols", [[], ["http/1.1"]])
 async def test_a_peer_that_knows_nothing_of_http2_is_refused(certificates: Certificates, protocols: list[str]) -> None:
     refusal = ["the TLS handshake failed: the peer does not choose HTTP/2 by ALPN"]
