@@ -200,7 +200,9 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
     def _take(self) -> _ReceiveT | None:
         """The next message, or `None`: nothing is there (`_is_last`: and nothing will be)."""
 
-    def _take_many(self, most: int) -> list[_ReceiveT]: ...
+    def _take_many(self, most: int) -> list[_ReceiveT]:
+        """Messages that are there; what is wrong with the one behind them is told by the next `_take`."""
+
     def _take_only(self) -> _ReceiveT | None:
         """The one message, once nothing follows. `None`: not yet, or (`_is_last`) there is none. `MANY`: more."""
 

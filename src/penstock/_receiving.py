@@ -30,24 +30,18 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
             most: At least 1.
 
         Returns:
-            From 1 to `most` messages, in order.
+            From 1 to `most` messages, in order; none of them is lost to one behind them that cannot be decoded.
 
         Raises:
             EndOfStream: The peer sent its last message.
-            RpcError: The call ended otherwise, or a message could not be decoded (INTERNAL).
+            RpcError: The call ended otherwise, or the next message could not be decoded (INTERNAL).
             BusyError: Another task is receiving.
             UsageError: `most` is below 1, or the call is used outside of its block.
         """
         if most < 1:
             msg = "receive_many takes at least 1"
             raise UsageError(msg)
-        first = await self.receive()
-        try:
-            return [first, *self._take_many(most - 1)]
-        except Exception as error:
-            if self._watcher_failed():
-                raise
-            raise self._undecodable(error) from error
+        return [await self.receive(), *self._take_many(most - 1)]
 
     # For the engine.
 

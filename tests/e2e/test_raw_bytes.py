@@ -1,5 +1,6 @@
 """Can a program pass calls on as bytes, and bring a codec of its own?"""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -7,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 import penstock
-from tests.e2e.support import Echo, connected, within_bound
+from tests.e2e.support import Echo, connected, until, within_bound
 from tests.protos.echo_pb2 import Note
 
 pytestmark = pytest.mark.loops
@@ -124,17 +125,21 @@ async def test_an_exception_while_encoding_reaches_the_sender_and_the_stream_goe
 @pytest.mark.parametrize("how", ["receive", "iterate", "receive_many"])
 async def test_a_reply_that_cannot_be_decoded_ends_the_call_with_internal(how: str) -> None:
     async def babble(stream: penstock.ServerStream[bytes, bytes]) -> None:
-        await stream.send_many([b'{"good": 1}', b"no json"])
+        await stream.send_many([b'{"good": 1}', b'{"good": 2}', b"no json"])
         await stream.receive()
 
     async with connected(fallback=babble) as pair, pair.channel.call_both_stream(CHAT) as stream:
+        received: list[Any] = []
+        await until(lambda: stream._held_bytes == 3 * 5 + 2 * len(b'{"good": 1}') + len(b"no json"))
         with pytest.raises(penstock.RpcError, match="could not be decoded") as caught:
             if how == "iterate":
                 async for message in stream:
-                    assert message == {"good": 1}
-            else:
-                while True:
-                    await within_bound(stream.receive() if how == "receive" else stream.receive_many())
+                    received.append(message)
+            while how == "receive":
+                received.append(await within_bound(stream.receive()))
+            while how == "receive_many":
+                received += await within_bound(stream.receive_many())
+        assert received == [{"good": 1}, {"good": 2}], "what comes before it is not lost"
         assert caught.value.code == penstock.StatusCode.INTERNAL
         assert isinstance(caught.value.__cause__, ValueError)
         assert stream.status is not None
@@ -161,6 +166,29 @@ async def test_a_request_that_cannot_be_decoded_ends_the_call_with_internal(path
                 await within_bound(stream.receive())
         assert caught.value.code == penstock.StatusCode.INTERNAL
         assert await pair.channel.call_unary(ASK, {"still": "well"}) == {"still": "well"}
+
+
+async def test_a_handler_gets_nothing_behind_what_could_not_be_decoded() -> None:
+    begin, received = asyncio.Event(), list[Any]()
+
+    class Deaf(JsonService):
+        async def chat(self, stream: penstock.ServerStream[Any, Any]) -> None:
+            await begin.wait()
+            for _ in range(3):
+                try:
+                    received.append(await stream.receive())
+                except penstock.RpcError as error:
+                    received.append(error.code.name)
+
+    async with connected(Deaf()) as pair, pair.channel.stream("/json.Json/Chat") as stream:
+        await stream.send_many([b'{"good": 1}', b"no json", b'{"good": 2}'])
+        (connection,) = pair.server.connections
+        await until(lambda: [call._held_bytes for call in connection.calls] == [3 * 5 + 2 * 11 + 7])
+        begin.set()
+        with pytest.raises(penstock.RpcError, match="could not be decoded"):
+            await within_bound(stream.receive())
+        await until(lambda: len(received) == 3)
+    assert received == [{"good": 1}, "INTERNAL", "INTERNAL"]
 
 
 async def test_one_undecodable_message_says_nothing_about_other_calls() -> None:

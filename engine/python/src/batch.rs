@@ -5,6 +5,7 @@ use bytes::{Buf, Bytes};
 use penstock_core::Item;
 use penstock_core::wire::coding::Coding;
 use penstock_core::wire::prefix::PREFIX_BYTES;
+use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::collections::VecDeque;
@@ -20,6 +21,10 @@ pub(crate) struct Batch {
     pub(crate) unreported: usize,
     /// The peer half-closed, or the call is over: nothing will come after this.
     pub(crate) last: bool,
+    /// Nothing more is wanted.
+    dropped: bool,
+    /// What is wrong with the message behind those that `receive_many` gave.
+    pub(crate) failure: Option<Py<PyBaseException>>,
 }
 
 impl Batch {
@@ -55,13 +60,15 @@ impl Batch {
     }
 
     /// Nothing more is wanted.
-    pub(crate) fn drop_all(&mut self) {
-        *self = Self { last: true, ..Self::default() };
+    pub(crate) fn drop_all(&mut self) -> Self {
+        std::mem::replace(self, Self { last: true, dropped: true, ..Self::default() })
     }
 
     /// The last messages of a call that is over.
     pub(crate) fn append(&mut self, untaken: Vec<Item<MessageBody>>) {
-        self.rest.extend(untaken);
+        if !self.dropped {
+            self.rest.extend(untaken);
+        }
     }
 
     /// Makes the next of those messages ready to be cut. False: there are none.

@@ -9,6 +9,7 @@ use crate::stream::{Link, StreamBase, lock};
 use penstock_core::wire::coding::Coding;
 use penstock_core::{Item, Pushed, Received, Reply};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -93,7 +94,16 @@ impl StreamBase {
         let finished = link.shared.with(|core| core.finish(link.id, reply, discard));
         finished.map_err(|error| metadata::to_error(py, &error))?;
         self.closed.store(true, Relaxed);
+        if discard {
+            self.drop_untaken();
+        }
         link.shared.schedule(py)
+    }
+
+    /// Messages nobody took are not wanted any more.
+    pub(crate) fn drop_untaken(&self) {
+        let untaken = lock(&self.batch).drop_all();
+        drop(untaken);
     }
 
     /// What a receive finds that need not wait.
@@ -131,13 +141,16 @@ impl StreamBase {
     }
 
     /// Expanding has filled the time slice: to expand more would hold up others, and memory with it.
-    pub(crate) fn has_expanded_enough(&self) -> bool {
+    fn has_expanded_enough(&self) -> bool {
         self.expanded.load(Relaxed) > 0 && self.link.get().is_some_and(|link| link.shared.slice.is_over())
     }
 
     pub(crate) fn take<'py>(&self, py: Python<'py>) -> PyResult<Found<'py>> {
         let found = {
             let mut batch = lock(&self.batch);
+            if let Some(failure) = batch.failure.take() {
+                return Err(PyErr::from_value(failure.into_bound(py).into_any()));
+            }
             loop {
                 if let Some(message) = batch.cut(py) {
                     break Ok(message);
@@ -166,6 +179,21 @@ impl StreamBase {
                 Ok(if last { Found::Last } else { Found::Nothing })
             }
         }
+    }
+
+    pub(crate) fn take_many<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyList>> {
+        let messages = PyList::empty(py);
+        while messages.len() < most && !self.has_expanded_enough() {
+            match self.take(py) {
+                Ok(Found::Message(message)) => messages.append(message)?,
+                Ok(Found::Nothing | Found::Last) => break,
+                Err(error) => {
+                    lock(&self.batch).failure = Some(error.into_value(py));
+                    break;
+                }
+            }
+        }
+        Ok(messages)
     }
 
     /// Gets the next messages from the core. `Err(last)`: there are none, or never again.

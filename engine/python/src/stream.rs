@@ -218,15 +218,9 @@ impl StreamBase {
         })
     }
 
+    /// What is wrong with a message is told by the next `_take`: those before it are not lost.
     fn _take_many<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyList>> {
-        let messages = PyList::empty(py);
-        while messages.len() < most
-            && !self.has_expanded_enough()
-            && let Found::Message(message) = self.take(py)?
-        {
-            messages.append(message)?;
-        }
-        Ok(messages)
+        self.take_many(py, most)
     }
 
     /// The one message of a side that sends one, once it is sure that nothing follows. `None`: not yet, or (`_is_last`)
@@ -322,7 +316,7 @@ impl StreamBase {
     /// Ends the call here and towards the peer, with RST_STREAM. Messages nobody took are dropped.
     fn _reset(&self, py: Python<'_>, reason: u32) -> PyResult<()> {
         self.end(Vec::new());
-        lock(&self.batch).drop_all();
+        self.drop_untaken();
         let Some(link) = self.link.get() else { return Ok(()) };
         link.shared.with(|core| core.reset(link.id, Reason::from(reason)));
         drop(link.shared.remove_stream(link.id));
@@ -372,6 +366,9 @@ impl StreamBase {
         if let Ok(only) = self.only.try_lock() {
             visit.call(&*only)?;
         }
+        if let Ok(batch) = self.batch.try_lock() {
+            visit.call(&batch.failure)?;
+        }
         match self.step.try_lock() {
             Ok(step) => visit.call(&*step),
             Err(_) => Ok(()),
@@ -381,7 +378,8 @@ impl StreamBase {
     fn __clear__(&self) {
         let step = lock(&self.step).take();
         let only = lock(&self.only).take();
-        drop((step, only));
+        let failure = lock(&self.batch).failure.take();
+        drop((step, only, failure));
     }
 }
 
