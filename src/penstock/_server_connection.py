@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from penstock._transport import Transport
 from penstock.server_calls import ServerStream
@@ -16,6 +16,24 @@ if TYPE_CHECKING:
     from penstock.server import Server
 
 logger = logging.getLogger("penstock.server")
+
+
+class Unserved(asyncio.Protocol):
+    """A client for whom no connection could be made: it is hung up on."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        cast("asyncio.Transport", transport).abort()
+
+
+def accept(server: Server, loop: asyncio.AbstractEventLoop) -> ServerConnection | Unserved:
+    """Make the connection of a client that was just accepted."""
+    try:
+        return ServerConnection(server, loop)
+    except Exception:
+        # A context may be of a class of the program's. Of the loops one would say nothing, one would keep the socket.
+        logger.exception("a client cannot be served; its connection is closed")
+        return Unserved()
 
 
 class ServerConnection(Transport):

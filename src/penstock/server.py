@@ -15,7 +15,7 @@ from penstock import _address, _tls_context
 from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
-from penstock._server_connection import ServerConnection
+from penstock._server_connection import ServerConnection, accept
 from penstock._timers import Timers
 from penstock.errors import UsageError
 from penstock.limits import Limits
@@ -277,7 +277,7 @@ class Server:
 
     async def _listen(self, address: _address.Address) -> None:
         loop = asyncio.get_running_loop()
-        self._addresses += await self._listeners.add(address, lambda: ServerConnection(self, loop))
+        self._addresses += await self._listeners.add(address, lambda: accept(self, loop))
 
     async def _wait_for_calls(self, grace: float) -> None:
         connections = list(self.connections)

@@ -7,6 +7,7 @@ import ssl
 import struct
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -192,6 +193,31 @@ async def test_a_client_that_leaves_in_the_middle_is_one_line_in_the_log_and_a_p
                 assert len(caplog.records) - before <= lines
                 if not reset:  # a reset may overtake what was said
                     assert len(caplog.records) - before == lines
+
+
+async def test_a_context_that_fails_is_an_error_in_the_log_and_hangs_up(
+    certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(ssl.SSLContext):
+        fails = False
+
+        def wrap_bio(self, *given: Any, **named: Any) -> ssl.SSLObject:
+            if self.fails:
+                raise RuntimeError("a mistake of the program")
+            return super().wrap_bio(*given, **named)
+
+    context = Failing(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server)
+    server = penstock.Server([Echo()])
+    async with server.listening("127.0.0.1:0", tls=context) as address:
+        context.fails = True
+        await fails(address, "the peer closed the connection|reset by peer", tls=certificates.client_context())
+        assert not server.connections
+        context.fails = False
+        async with penstock.Channel(address, tls=certificates.client_context(), authority="localhost") as channel:
+            await EchoClient(channel).unary(Note())
+    assert [record.levelname for record in caplog.records if record.name == "penstock.server"] == ["ERROR"]
+    assert "a mistake of the program" in caplog.text
 
 
 async def test_stopping_ends_handshakes_that_are_under_way(certificates: Certificates) -> None:

@@ -82,3 +82,10 @@ def test_a_server_that_asks_for_certificates_is_well_in_each_version(
     context = tls.server_context(certificates.server, certificates.server, client_ca=certificates.ca)
     context.minimum_version = context.maximum_version = version
     assert _tls_context.for_server(context) is context
+
+
+def test_a_server_may_insist_on_a_cipher_that_is_not_everybodys(certificates: Certificates) -> None:
+    context = certificates.server_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-ECDSA-AES128-CCM")
+    assert _tls_context.for_server(context) is context
