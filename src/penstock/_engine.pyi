@@ -252,10 +252,6 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
     def _peer_coding(self) -> str | None:
         """What the peer said that it compresses with."""
 
-    @property
-    def _expanded_messages(self) -> int:
-        """Taken, and came compressed."""
-
 @final
 class Connection:
     """One HTTP/2 connection of either side, without a socket."""

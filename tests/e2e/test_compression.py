@@ -74,23 +74,6 @@ async def test_one_message_may_go_as_it_is() -> None:
         assert sent_bytes(pair)[1] - before > 3 * len(TEXT)
 
 
-async def test_a_stream_counts_what_came_compressed() -> None:
-    counts = []
-
-    async def answer_each(stream: penstock.ServerStream[Note, Note]) -> None:
-        async for note in stream:
-            counts.append(stream._expanded_messages)
-            await stream.send(note, compress=note.number == 0)
-
-    async with connected(Echo(both_stream=answer_each), compression=Compression.GZIP) as pair:
-        async with pair.client.both_stream(options=CallOptions(compression=Compression.GZIP)) as stream:
-            for number, compress in enumerate([True, False, True]):
-                await stream.send(Note(text=TEXT, number=number), compress=compress)
-            await stream.end_sending()
-            assert [(reply.number, stream._expanded_messages) async for reply in stream] == [(0, 1), (1, 1), (2, 1)]
-    assert counts == [1, 1, 2]
-
-
 @pytest.mark.parametrize("chosen", [Compression.GZIP, Compression.DEFLATE, Compression.IDENTITY, None])
 @pytest.mark.parametrize("of_server", [Compression.GZIP, None])
 async def test_a_handler_chooses_for_its_call(chosen: Compression | None, of_server: Compression | None) -> None:

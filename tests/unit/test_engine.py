@@ -211,7 +211,7 @@ def test_a_stream_that_is_on_no_connection_does_nothing() -> None:
     stream: _engine.StreamBase[bytes, bytes] = _engine.StreamBase(_engine.Codec(bytes, None, None, 10, 10))
     stream._half_close()
     stream._reset(8)
-    assert (stream._id, stream._queued_bytes, stream._held_bytes, stream._expanded_messages) == (0, 0, 0, 0)
+    assert (stream._id, stream._queued_bytes, stream._held_bytes) == (0, 0, 0)
     assert not stream._await_room()
     assert stream._await_message()
     assert stream._push(b"x") == 2

@@ -168,7 +168,6 @@ impl StreamBase {
                 if let Some(coding) = coding {
                     self.look_next();
                     bytes = codec.expand(&bytes, coding)?;
-                    self.expanded.fetch_add(1, Relaxed);
                 }
                 let message = codec.decode(bytes)?;
                 self.received.tell(&message)?;

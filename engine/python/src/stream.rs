@@ -15,7 +15,7 @@ use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Where the call is.
@@ -44,8 +44,6 @@ pub(crate) struct StreamBase {
     pub(crate) mergeable: AtomicBool,
     /// Number of the coding that messages are compressed with; 0 for none.
     pub(crate) coding: AtomicU8,
-    /// Taken messages that came compressed.
-    pub(crate) expanded: AtomicU64,
     /// The message taken last came compressed.
     pub(crate) last_expanded: AtomicBool,
     /// Number of the coding that the peer named; 0 for none.
@@ -75,7 +73,6 @@ impl StreamBase {
             closed: AtomicBool::new(false),
             mergeable: AtomicBool::new(false),
             coding: AtomicU8::new(0),
-            expanded: AtomicU64::new(0),
             last_expanded: AtomicBool::new(false),
             peer_coding: AtomicU8::new(0),
             sent: Watchers::default(),
@@ -351,12 +348,6 @@ impl StreamBase {
     #[getter]
     fn _peer_coding(&self) -> Option<&'static str> {
         Coding::numbered(self.peer_coding.load(Relaxed)).map(Coding::name)
-    }
-
-    /// Messages taken that came compressed.
-    #[getter]
-    fn _expanded_messages(&self) -> u64 {
-        self.expanded.load(Relaxed)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

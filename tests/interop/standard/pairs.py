@@ -25,7 +25,7 @@ SERVERS: dict[str, Callable[[Certificates | None], AbstractAsyncContextManager[T
     "go": programs.serving_go,
     "js": programs.serving_js,
     "proxy": partial(proxy.serving, behind=programs.serving_go),
-    "relay": partial(proxy.serving, behind=ours_server.serving),
+    "relay": partial(proxy.serving, behind=grpcio_server.serving),
 }
 
 PAIRS = (
@@ -48,7 +48,7 @@ THROUGH_PROXY = (
     ("grpcio", "relay"),
     ("js", "relay"),
 )
-"""Our proxy stands before the server: `proxy` before grpc-go's, `relay` before ours, which knows compression."""
+"""Our proxy stands before the server: `proxy` before grpc-go's, `relay` before grpcio's, which knows compression."""
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from functools import partial
 
 import penstock
 from examples.proxy.forwarding import forward
+from tests.interop.standard.ours.channels import connect
 from tests.interop.standard.ours.server import listening
 from tests.interop.standard.target import Certificates, Target
 
@@ -14,8 +15,8 @@ from tests.interop.standard.target import Certificates, Target
 async def serving(
     certificates: Certificates | None, behind: Callable[[Certificates | None], AbstractAsyncContextManager[Target]]
 ) -> AsyncIterator[Target]:
-    """Pass calls on, from TLS or not, to a server without it."""
-    async with behind(None) as server_behind, penstock.Channel(server_behind.address) as channel:
+    """Pass calls on; over TLS on both sides, or on neither."""
+    async with behind(certificates) as server_behind, connect(server_behind) as channel:
         server = penstock.Server([], fallback=partial(forward, channel=channel))
         async with listening(server, certificates) as target:
             yield target

@@ -31,17 +31,17 @@ class Row:
         return sum(outcome == wanted for outcome, _ in self.outcomes.values())
 
 
-HEAD = f"{'client':8}{'server':8}{'security':10}{'run':>5}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}"
+HEAD = f"{'client':8}{'server':14}{'security':10}{'run':>5}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}"
 
 
 def line(row: Row) -> str:
     """Give the line of one row."""
-    return f"{row.client:8}{row.server:8}{row.security:10}{_counts([row])}{row.seconds:9.1f}"
+    return f"{row.client:8}{row.server:14}{row.security:10}{_counts([row])}{row.seconds:9.1f}"
 
 
 def summary(rows: Sequence[Row]) -> Iterator[str]:
     """Give the lines behind the last row: the sums, and why something was skipped or failed."""
-    yield f"{'all':26}{_counts(rows)}{sum(row.seconds for row in rows):9.1f}"
+    yield f"{'all':32}{_counts(rows)}{sum(row.seconds for row in rows):9.1f}"
     yield ""
     yield from _reasons(rows, Outcome.SKIPPED)
     for case, why in NOBODY_RUNS.items():

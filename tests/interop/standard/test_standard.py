@@ -1,6 +1,6 @@
 """Every standard case with every pair, without TLS and with it; `make interop` runs them with long soaks.
 
-Through the proxy they run here without TLS: its listener is the one of our server.
+Through the proxy they run here without TLS: its two sides are our server and our client.
 """
 
 import asyncio

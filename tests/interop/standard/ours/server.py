@@ -41,7 +41,7 @@ class TestService(TestServiceBase):
         await _echo_metadata(call)
         _check_supported(request.response_type)
         if request.HasField("expect_compressed"):
-            _check_compressed(call._expanded_messages == 1, request.expect_compressed)
+            _check_compressed(call, request.expect_compressed)
         _end_as_asked(request.response_status)
         return SimpleResponse(payload=payload(request.response_size))
 
@@ -63,11 +63,10 @@ class TestService(TestServiceBase):
         self, stream: penstock.ServerStream[StreamingInputCallRequest, Never]
     ) -> StreamingInputCallResponse:
         """Count the bytes."""
-        total = expanded = 0
+        total = 0
         async for request in stream:
             if request.HasField("expect_compressed"):
-                _check_compressed(stream._expanded_messages > expanded, request.expect_compressed)
-            expanded = stream._expanded_messages
+                _check_compressed(stream, request.expect_compressed)
             total += len(request.payload.body)
         return StreamingInputCallResponse(aggregated_payload_size=total)
 
@@ -101,9 +100,9 @@ def _check_supported(response_type: int) -> None:
         raise penstock.RpcError(penstock.StatusCode.INVALID_ARGUMENT, f"there is no payload of type {response_type}")
 
 
-def _check_compressed(compressed: bool, expected: BoolValue) -> None:
-    if compressed != expected.value:
-        raise penstock.RpcError(penstock.StatusCode.INVALID_ARGUMENT, f"the message came compressed: {compressed}")
+def _check_compressed(call: penstock.ServerStream[Any, Any], expected: BoolValue) -> None:
+    if call.came_compressed != expected.value:
+        raise penstock.RpcError(penstock.StatusCode.INVALID_ARGUMENT, f"compressed: {call.came_compressed}")
 
 
 def _end_as_asked(status: EchoStatus) -> None:
