@@ -77,7 +77,7 @@ async def run_all(wanted: Sequence[tuple[str, str]], soak: int) -> list[Row]:
         for client, server in wanted:
             for certificates in [None] if server == ELSEWHERE else [None, made]:
                 rows.append(await run_pair(client, server, certificates, soaks(soak)))
-                print(table.line(rows[-1]), flush=True)
+                print(table.line(rows[-1]), *table.failures(rows[-1:]), sep="\n", flush=True)
     return rows
 
 

@@ -46,7 +46,12 @@ def summary(rows: Sequence[Row]) -> Iterator[str]:
     yield from _reasons(rows, Outcome.SKIPPED)
     for case, why in NOBODY_RUNS.items():
         yield f"run by nobody: {case}: {why}"
-    yield from _reasons(rows, Outcome.FAILED)
+    yield from failures(rows)
+
+
+def failures(rows: Sequence[Row]) -> Iterator[str]:
+    """Give a line for each reason why something failed."""
+    return _reasons(rows, Outcome.FAILED)
 
 
 def _counts(rows: Sequence[Row]) -> str:
