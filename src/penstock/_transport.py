@@ -90,7 +90,7 @@ class Transport(asyncio.BufferedProtocol):
         """Why the connection ended, for people; empty before."""
         self._transport: asyncio.Transport | None = None
         self._session = None if context is None else TlsSession(self, context, server_hostname)
-        self._is_full = False
+        self._is_full = self._is_behind = False
         # The loop calls the engine itself: no Python frame between a read and its bytes.
         reader = self._session or self.engine
         self.get_buffer = reader.get_buffer  # type: ignore[method-assign, assignment]
@@ -178,6 +178,16 @@ class Transport(asyncio.BufferedProtocol):
     def _on_tls_failed(self, reason: str) -> None:
         self.engine.abort(reason)
 
+    def _rest(self) -> None:
+        """Read no more in this turn of the loop: uvloop reads one socket up to 32 times before it looks at another."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._is_behind and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     # What the engine tells.
 
     def _on_closed(self, message: str, clean: bool, foreign: bool) -> None:
@@ -187,12 +197,13 @@ class Transport(asyncio.BufferedProtocol):
         self.close()
 
     def _on_backlog(self) -> None:
+        self._is_behind = True
         if self._transport is not None:
             self._transport.pause_reading()
 
     def _on_backlog_gone(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._is_behind = False
+        self._read_on()
 
     def _on_settings(self) -> None:
         """The peer's settings came, or changed."""

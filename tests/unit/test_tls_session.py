@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from penstock import Limits, tls
+from penstock import Limits, _tls_session, tls
 from penstock._tls_session import MOST_UNSENT_BYTES, NO_TLS, PIECE_BYTES, TlsSession
 from penstock._transport import Transport
 from tests.certificates import CLIENT_NAME, SERVER_NAMES, Certificates
@@ -156,6 +156,35 @@ async def test_a_large_write_is_encrypted_in_pieces_and_arrives_whole(certificat
         assert len(pings) > 5 * PIECE_BYTES
         await settle()
         assert both.server.engine.frames_received == before + 20_000
+
+
+async def test_after_a_long_read_others_go_first(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with joined(certificates.client_context(), certificates.server_context()) as both:
+        server, wire = both.server, both.server_wire
+        for seconds, rests in ((60.0, False), (0.0, True)):
+            monkeypatch.setattr(_tls_session, "LONG_SECONDS", seconds)
+            before = server.engine.frames_received
+            both.client.session.write(bytes([0, 0, 8, 6, 0, 0, 0, 0, 0]) + bytes(8))
+            await asyncio.sleep(0)
+            assert server.engine.frames_received == before + 1
+            assert wire.reading is not rests
+            await asyncio.sleep(0)
+            assert wire.reading
+
+
+async def test_who_rests_does_not_read_on_while_the_engine_is_behind(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with joined(certificates.client_context(), certificates.server_context()) as both:
+        server, wire = both.server, both.server_wire
+        monkeypatch.setattr(_tls_session, "LONG_SECONDS", 0.0)
+        both.client.session.write(bytes([0, 0, 8, 6, 0, 0, 0, 0, 0]) + bytes(8))
+        await asyncio.sleep(0)
+        server._on_backlog()
+        await settle()
+        assert not wire.reading
+        server._on_backlog_gone()
+        assert wire.reading
 
 
 # What fails.
