@@ -142,7 +142,7 @@ impl StreamBase {
 
     /// Expanding has filled the time slice: to expand more would hold up others, and memory with it.
     fn has_expanded_enough(&self) -> bool {
-        self.expanded.load(Relaxed) > 0 && self.link.get().is_some_and(|link| link.shared.slice.is_over())
+        self.last_expanded.load(Relaxed) && self.link.get().is_some_and(|link| link.shared.slice.is_over())
     }
 
     pub(crate) fn take<'py>(&self, py: Python<'py>) -> PyResult<Found<'py>> {
