@@ -153,8 +153,11 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
         Waits until: there is a connection with a free place.
         """
-        if self._error is not None:  # cancelled before it began
-            raise self._fresh_error()
+        only = self._encoded_request
+        if only is not None:
+            # Before there is a place: what watches may cancel the call.
+            self._tell_of_sending(self._request)
+        self._check_going()
         connector = self._channel._connector
         connection = None if connector is None else connector.newest
         if connection is None or connection.free <= 0 or connection.loop is not self._loop:
@@ -168,10 +171,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
                 raise self._fresh_error()
             deadline.watch(self._channel._timers, self)
         self._connection = connection
-        only = self._encoded_request
-        if only is not None:
-            self._tell_of_sending(self._request)
-            self._ended_sending = True
+        self._ended_sending = only is not None
         connection.open(self, self.method, left, to_wire(self._metadata) if self._metadata else None, only)
 
     async def _await_connection(self) -> ClientConnection:

@@ -123,6 +123,11 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
             self._error = outcome(status, Origin.LOCAL)
         return self._fresh_error()
 
+    def _check_going(self) -> None:
+        """Raise how the call ended, if it has: what was cancelled for that may have gone on all the same."""
+        if self._error is not None:
+            raise self._fresh_error()
+
     def _check_usable(self) -> None:
         """Raise UsageError if the call is not open yet."""
 

@@ -8,7 +8,7 @@ import pytest
 
 import penstock
 from penstock import RpcError
-from tests.e2e.around import around, call, every_kind
+from tests.e2e.around import Seen, around, call, every_kind
 from tests.e2e.support import Echo, fill
 from tests.protos.echo_pb2 import Note
 
@@ -149,3 +149,19 @@ async def test_what_a_client_refuses_to_receive_the_caller_gets(kind: str) -> No
         with pytest.raises(RpcError, match="INVALID_ARGUMENT: not"):
             await call(pair.client, kind)
         assert isinstance(client.outcomes[0], RpcError)
+
+
+@pytest.mark.parametrize("kind", ["unary", "server_stream"])
+async def test_a_request_whose_watcher_cancels_the_call_is_not_sent_and_leaves_nothing(kind: str) -> None:
+    @asynccontextmanager
+    async def cancelling(call: penstock.ClientCall[Any, Any]) -> AsyncIterator[None]:
+        call.on_send(lambda _message: call.cancel())
+        yield
+
+    seen = Seen()
+    async with around(client=[cancelling], server=[seen]) as pair:
+        await pair.channel.ready()
+        with pytest.raises(penstock.Cancelled):
+            await call(pair.client, kind)
+        assert not any(pair.open_calls().values())
+        assert seen.calls == []
