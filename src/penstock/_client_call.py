@@ -202,10 +202,11 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
     async def _go_inside(self, around: Around) -> None:
         """Enter the interceptors, then get the credentials."""
-        if self._error is not None:  # cancelled before it began
-            raise self._fresh_error()
+        self._check_going()  # it may have been cancelled before it began
         self._inside = Inside()
-        await self._unless_over(self._inside.enter(around.interceptors, self))
+        for interceptor in around.interceptors:
+            await self._unless_over(self._inside.enter(interceptor, self))
+            self._check_going()
         if around.credentials:
             added = await self._unless_over(credentials.fetch(around.credentials, self))
             # Not into what is shown: interceptors write metadata into logs.

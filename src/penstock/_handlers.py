@@ -66,11 +66,14 @@ class Route:
         """The same inside of the interceptors. They are left before the status goes out, and a reply goes with it."""
         if around.authenticate is not None:
             call.identity = await awaited(around.authenticate, call, "authenticate")
+            call._check_going()
         inside, payload = Inside(), None
         outcome: BaseException | None = None
         try:
             try:
-                await inside.enter(around.interceptors, call)
+                for interceptor in around.interceptors:
+                    await inside.enter(interceptor, call)
+                    call._check_going()
                 if self.kind.one_reply:
                     payload = call._accept(await self._one_reply(call), True, True)
                 else:

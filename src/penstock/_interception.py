@@ -42,19 +42,18 @@ class Inside:
     def __bool__(self) -> bool:
         return bool(self._entered)
 
-    async def enter(self, interceptors: Iterable[Intercepting], call: object) -> None:
-        """Enter them, outermost first. If one raises, those before it are entered, and to be left."""
-        for interceptor in interceptors:
-            manager = interceptor(call)
-            if not hasattr(manager, "__aenter__") or not hasattr(manager, "__aexit__"):
-                raise _misuse(interceptor, f"gave no async context manager but {type(manager).__name__}: {FORM}")
-            try:
-                await manager.__aenter__()
-            except RuntimeError as error:
-                if str(error) == "generator didn't yield":
-                    raise _misuse(interceptor, "ended without a yield; to refuse a call, raise an RpcError") from error
-                raise
-            self._entered.append((interceptor, manager))
+    async def enter(self, interceptor: Intercepting, call: object) -> None:
+        """Enter the next one, inside of those before it. If it raises, those are entered, and to be left."""
+        manager = interceptor(call)
+        if not hasattr(manager, "__aenter__") or not hasattr(manager, "__aexit__"):
+            raise _misuse(interceptor, f"gave no async context manager but {type(manager).__name__}: {FORM}")
+        try:
+            await manager.__aenter__()
+        except RuntimeError as error:
+            if str(error) == "generator didn't yield":
+                raise _misuse(interceptor, "ended without a yield; to refuse a call, raise an RpcError") from error
+            raise
+        self._entered.append((interceptor, manager))
 
     async def leave_innermost(self, outcome: BaseException | None) -> BaseException | None:
         """Leave one with the outcome. Gives the outcome for the next one: the same, or what this one raised."""

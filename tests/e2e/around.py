@@ -135,3 +135,11 @@ async def swallowing(_call: penstock.Call) -> AsyncIterator[None]:
     """Take every failure for a success."""
     with contextlib.suppress(BaseException):
         yield
+
+
+@asynccontextmanager
+async def goes_on(_call: penstock.Call) -> AsyncIterator[None]:
+    """Wait for ever, and take a cancellation for the end of that wait, as `asyncio.wait_for` of 3.11 sometimes does."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    yield

@@ -144,6 +144,25 @@ async def test_a_client_that_leaves_cancels_it(kind: str) -> None:
         assert [type(error) for error in ended] == [asyncio.CancelledError]
 
 
+async def test_nothing_begins_behind_one_that_goes_on_when_it_is_cancelled() -> None:
+    ended: list[Any] = []
+
+    async def who(_call: penstock.ServerCall) -> object:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            ended.append(error)
+        return "nobody"
+
+    seen = Seen()
+    async with around(authenticate=who, server=[seen]) as pair:
+        with pytest.raises(penstock.DeadlineExceeded):
+            await call(pair.client, "unary", timeout=0.02)
+        await until(lambda: ended)
+        await pair.until_no_call_is_open()
+        assert seen.calls == []
+
+
 async def test_it_is_asked_for_the_fallback_and_not_for_a_method_nobody_serves() -> None:
     asked: list[str] = []
 

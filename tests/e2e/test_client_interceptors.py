@@ -10,7 +10,7 @@ import pytest
 
 import penstock
 from penstock import RpcError, StatusCode
-from tests.e2e.around import KINDS, Seen, around, call, every_kind, refusing, serving, swallowing, translating
+from tests.e2e.around import KINDS, Seen, around, call, every_kind, goes_on, refusing, serving, swallowing, translating
 from tests.e2e.support import Echo, connected, turns, until, within_bound
 from tests.protos.echo_pb2 import Note
 
@@ -165,6 +165,28 @@ async def test_cancelling_the_call_or_its_task_cuts_its_entering_short() -> None
             await task
         assert outer.codes == [StatusCode.CANCELLED] * 2
         assert [type(outcome) for outcome in outer.outcomes] == [penstock.Cancelled, asyncio.CancelledError]
+
+
+@every_kind
+async def test_one_that_goes_on_when_it_is_cut_short_does_not_keep_the_call_from_ending(kind: str) -> None:
+    outer = Seen()
+    async with around(client=[outer, goes_on, never_enters]) as pair:
+        with pytest.raises(penstock.DeadlineExceeded):
+            await call(pair.client, kind, timeout=0.01)
+        assert outer.codes == [StatusCode.DEADLINE_EXCEEDED]
+
+
+async def test_one_that_goes_on_when_the_call_is_cancelled_does_not_keep_it_from_ending() -> None:
+    outer, inner = Seen(), Seen()
+    async with around(client=[outer, goes_on, inner]) as pair:
+        made = pair.client.unary(Note())
+        waiting = asyncio.ensure_future(made)
+        await until(lambda: outer.calls)
+        await turns(5)
+        made.cancel()
+        with pytest.raises(penstock.Cancelled):
+            await within_bound(waiting)
+        assert (outer.codes, inner.calls) == ([StatusCode.CANCELLED], [])
 
 
 async def test_it_is_around_the_wait_for_a_connection() -> None:

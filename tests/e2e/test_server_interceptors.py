@@ -11,7 +11,7 @@ import pytest
 
 import penstock
 from penstock import RpcError, ServerStream, StatusCode
-from tests.e2e.around import Seen, around, call, every_kind, refusing, serving, swallowing, translating
+from tests.e2e.around import Seen, around, call, every_kind, goes_on, refusing, serving, swallowing, translating
 from tests.e2e.support import Echo, turns, until, within_bound
 from tests.e2e.test_client_interceptors import WRONG, not_found, waits_for_ever
 from tests.protos.echo_pb2 import Note
@@ -311,6 +311,22 @@ async def test_the_clients_deadline_ends_what_is_inside(kind: str) -> None:
         await seen.until_left()
         assert type(seen.outcomes[0]) is asyncio.CancelledError
         assert seen.codes[0] in {StatusCode.DEADLINE_EXCEEDED, StatusCode.CANCELLED}  # whoever is faster
+
+
+@every_kind
+async def test_nothing_inside_of_one_that_goes_on_when_it_is_cancelled_begins(kind: str) -> None:
+    ran: list[Any] = []
+
+    async def handler(*arguments: Any) -> Any:
+        ran.append(arguments)
+        await asyncio.Event().wait()
+
+    outer, inner = Seen(), Seen()
+    async with around(serving(kind, handler), server=[outer, goes_on, inner]) as pair:
+        assert isinstance(await failure_of(pair.client, kind, timeout=0.02), penstock.DeadlineExceeded)
+        await outer.until_left()
+        assert isinstance(outer.outcomes[0], RpcError)
+        assert (inner.calls, ran) == ([], [])
 
 
 async def test_a_lost_connection_ends_what_is_inside() -> None:

@@ -32,6 +32,11 @@ class Noted:
         self.log.append((self.name, None))
 
 
+async def enter_all(inside: Inside, *interceptors: Any) -> None:
+    for interceptor in interceptors:
+        await inside.enter(interceptor, "call")
+
+
 async def leave_all(inside: Inside, outcome: BaseException | None) -> BaseException | None:
     while inside:
         outcome = await inside.leave_innermost(outcome)
@@ -44,7 +49,7 @@ async def test_all_are_entered_in_order_and_left_in_the_other_order_with_the_sam
 ) -> None:
     log: list[Any] = []
     inside = Inside()
-    await inside.enter([Noted(log, "outer"), Noted(log, "inner")], "call")
+    await enter_all(inside, Noted(log, "outer"), Noted(log, "inner"))
     assert await leave_all(inside, outcome) is outcome
     assert log == [("outer", "call"), ("inner", "call"), ("inner", outcome), ("outer", outcome)]
     assert not inside
@@ -66,7 +71,7 @@ async def test_when_one_cannot_be_entered_those_before_it_are_inside_and_those_a
     log: list[Any] = []
     inside = Inside()
     with pytest.raises(type(error)) as caught:
-        await inside.enter([Noted(log, "outer"), refuse, Noted(log, "inner")], "call")
+        await enter_all(inside, Noted(log, "outer"), refuse, Noted(log, "inner"))
     assert caught.value is error
     assert await leave_all(inside, error) is error
     assert log == [("outer", "call"), ("outer", error)]
@@ -92,7 +97,7 @@ async def test_what_one_swallows_goes_on_and_what_one_raises_takes_its_place() -
     log: list[Any] = []
     first = LookupError("first")
     inside = Inside()
-    await inside.enter([Noted(log, "outer"), replace, Noted(log, "inner"), swallow], "call")
+    await enter_all(inside, Noted(log, "outer"), replace, Noted(log, "inner"), swallow)
     assert await leave_all(inside, first) is mine
     assert log[2:] == [("inner", first), ("outer", mine)]
     assert mine.__context__ is first
@@ -115,7 +120,7 @@ async def test_any_async_context_manager_will_do() -> None:
     error = LookupError("mine")
     for outcome in (None, error):
         inside = Inside()
-        await inside.enter(checked([Timing]), "call")
+        await enter_all(inside, *checked([Timing]))
         assert await leave_all(inside, outcome) is outcome
     assert log == ["call", (None, None, None), "call", (LookupError, error, None)]
 
@@ -135,7 +140,7 @@ async def test_a_runtime_error_is_not_taken_for_a_wrong_form() -> None:
 
     inside = Inside()
     with pytest.raises(RuntimeError) as caught:
-        await inside.enter([leaving, entering], "call")
+        await enter_all(inside, leaving, entering)
     assert caught.value is early
     assert await inside.leave_innermost(None) is late
 
@@ -153,7 +158,7 @@ async def test_one_that_yields_twice_is_closed_at_once() -> None:
             log.append("closed")
 
     inside = Inside()
-    await inside.enter([twice], "call")
+    await enter_all(inside, twice)
     error = await inside.leave_innermost(None)
     assert isinstance(error, UsageError)
     assert "twice yields twice" in str(error)
@@ -179,7 +184,7 @@ async def test_an_outcome_is_held_by_nobody_afterwards() -> None:
     async def leave() -> weakref.ref[Held]:
         held = Held()
         inside = Inside()
-        await inside.enter([replace, Noted([], "inner")], "call")
+        await enter_all(inside, replace, Noted([], "inner"))
         try:
             fail(held)
         except LookupError as error:
