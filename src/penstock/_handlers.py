@@ -75,7 +75,9 @@ class Route:
                     await inside.enter(interceptor, call)
                     call._check_going()
                 if self.kind.one_reply:
-                    payload = call._accept(await self._one_reply(call), True, True)
+                    reply = await self._one_reply(call)
+                    if call._status is None:  # else the handler cancelled the call, and returned
+                        payload = call._accept(reply, True, True)
                 else:
                     await self._many_replies(call)
             except BaseException as error:  # noqa: BLE001  # kept: raised below, unless an interceptor raises another

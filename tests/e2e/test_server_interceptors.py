@@ -230,6 +230,21 @@ async def test_what_it_raises_after_a_success_is_the_answer_and_the_reply_stays_
         assert (replies == []) is (kind in {"unary", "client_stream"})
 
 
+async def test_a_handler_that_cancels_its_call_and_returns_nothing_has_cancelled_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def cancels(_request: Note, call: penstock.ServerCall) -> Any:
+        call.cancel()
+
+    seen = Seen()
+    async with around(Echo(unary=cancels), server=[seen]) as pair:
+        assert isinstance(await failure_of(pair.client, "unary"), penstock.Cancelled)
+        await seen.until_left()
+        assert (seen.outcomes, seen.codes) == ([None], [StatusCode.CANCELLED])
+        await pair.until_no_call_is_open()
+    assert errors_in(caplog) == []
+
+
 @every_kind
 async def test_what_it_swallows_is_answered_all_the_same(kind: str) -> None:
     outer = Seen()
