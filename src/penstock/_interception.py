@@ -72,7 +72,7 @@ class Inside:
             misuse.__cause__ = outcome
             return misuse
         except BaseException as error:  # noqa: BLE001  # kept: the next one gets it, and the last is raised
-            return error
+            return outcome if outcome is not None and _is_alone_in(error, outcome) else error
         finally:
             # Left here, an error and the frames it remembers would keep each other until a garbage collection.
             del outcome, manager
@@ -132,6 +132,13 @@ async def awaited(function: Callable[[Any], Awaitable[Any]], call: object, what:
         msg = f"{what} is `async def name(call)`, but {_name(function)} returned {type(waiting).__name__}"
         raise UsageError(msg)
     return await waiting
+
+
+def _is_alone_in(error: BaseException, outcome: BaseException) -> bool:
+    """A `TaskGroup` puts what passes through it into a group, which says no more than that."""
+    while error is not outcome and isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error is outcome
 
 
 async def _close(manager: object) -> None:

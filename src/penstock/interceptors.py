@@ -27,7 +27,8 @@ method (count those with a `fallback` that raises UNIMPLEMENTED: interceptors ar
   raised, or else, if the call did not end with OK, its `RpcError`. `call.status` says how the call ended, on a server
   how it will end as things stand. `asyncio.CancelledError` comes through as it is.
 - An exception that an interceptor raises takes the outcome's place: a server answers with it, a client's caller gets
-  it. One that it swallows is raised on: an interceptor cannot make a success of a failure.
+  it. One that it swallows is raised on: an interceptor cannot make a success of a failure. One that comes out alone in
+  an `ExceptionGroup` is what it was: a `TaskGroup` may be around the `yield`.
 - A client's block that ends without an exception ends so, whatever its status, unless an interceptor raises something
   that is not that status.
 """

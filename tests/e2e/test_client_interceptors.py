@@ -253,6 +253,25 @@ async def test_a_block_that_is_left_early_ends_so_and_its_interceptors_see_the_s
         assert seen.codes == [StatusCode.CANCELLED]
 
 
+async def test_a_task_group_around_the_yield_lets_a_block_be_left_early() -> None:
+    @asynccontextmanager
+    async def with_company(_call: penstock.Call) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            company = group.create_task(asyncio.Event().wait())
+            try:
+                yield
+            finally:
+                company.cancel()
+
+    async with around(client=[with_company]) as pair:
+        async with pair.client.server_stream(Note(number=1_000_000)) as stream:
+            async for _reply in stream:
+                break
+        with pytest.raises(penstock.DeadlineExceeded):
+            async with pair.client.both_stream(timeout=0.01) as both:
+                await both.receive()
+
+
 async def test_an_upload_that_is_left_unfinished_is_warned_of_after_its_interceptors_are_left() -> None:
     seen = Seen()
     async with around(client=[seen]) as pair:

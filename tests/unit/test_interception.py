@@ -103,6 +103,42 @@ async def test_what_one_swallows_goes_on_and_what_one_raises_takes_its_place() -
     assert mine.__context__ is first
 
 
+@asynccontextmanager
+async def grouping(_call: object) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup():
+        yield
+
+
+async def test_a_task_group_around_the_yield_does_not_change_the_outcome() -> None:
+    for outcome in (LookupError("mine"), ExceptionGroup("mine", [LookupError()]), asyncio.CancelledError(), None):
+        log: list[Any] = []
+        inside = Inside()
+        await enter_all(inside, Noted(log, "outer"), grouping, grouping)
+        assert await leave_all(inside, outcome) is outcome
+        assert log[1:] == [("outer", outcome)]
+
+
+async def test_a_group_that_says_more_than_the_outcome_takes_its_place() -> None:
+    outcome = LookupError("mine")
+    for group in (ExceptionGroup("two", [outcome, ValueError()]), ExceptionGroup("another", [ValueError()])):
+        inside = Inside()
+        await enter_all(inside, raising(group))
+        assert await leave_all(inside, outcome) is group
+
+
+def raising(error: BaseException) -> Any:
+    """Make an interceptor that raises this when it is left."""
+
+    @asynccontextmanager
+    async def leave(_call: object) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            raise error
+
+    return leave
+
+
 async def test_any_async_context_manager_will_do() -> None:
     log: list[Any] = []
 
