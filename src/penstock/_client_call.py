@@ -204,13 +204,17 @@ class ClientCall(Stream[RequestT, ReplyT]):
         """Enter the interceptors, then get the credentials."""
         self._check_going()  # it may have been cancelled before it began
         self._inside = Inside()
-        for interceptor in around.interceptors:
-            await self._unless_over(self._inside.enter(interceptor, self))
-            self._check_going()
-        if around.credentials:
-            added = await self._unless_over(credentials.fetch(around.credentials, self))
-            # Not into what is shown: interceptors write metadata into logs.
-            self._metadata = Metadata([*Metadata(self._metadata).pairs(), *added])
+        self._channel._entering.add(self)
+        try:
+            for interceptor in around.interceptors:
+                await self._unless_over(self._inside.enter(interceptor, self))
+                self._check_going()
+            if around.credentials:
+                added = await self._unless_over(credentials.fetch(around.credentials, self))
+                # Not into what is shown: interceptors write metadata into logs.
+                self._metadata = Metadata([*Metadata(self._metadata).pairs(), *added])
+        finally:
+            self._channel._entering.discard(self)
 
     async def _leave(self, raised: BaseException | None) -> None:
         """Leave the interceptors with what was raised, or else with the status; raise what took its place."""

@@ -16,6 +16,7 @@ from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStream
 from penstock.errors import RpcError, UsageError
 from penstock.limits import CallOptions, Limits
 from penstock.method import Method, client_codec, raw_method
+from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,6 +98,8 @@ class Channel:
         if credentials is not None:
             check_awaitable(credentials, "credentials")
             self._around = self._around_with(credentials)
+        self._entering: set[ClientCall[Any, Any]] = set()
+        """Calls that enter interceptors, or wait for credentials."""
         self._codecs: dict[Method[Any, Any], _engine.Codec] = {}
         self._raw_codec = client_codec(raw_method("*"), self._limits)
         self._connector: Connector | None = None
@@ -145,7 +148,11 @@ class Channel:
         Cancelling: the calls have ended; connections may still be open, call it again.
         """
         self._closed = True
-        if self._connector is not None and self._process == os.getpid():
+        if self._process != os.getpid():
+            return
+        for call in list(self._entering):
+            call._close(Status(StatusCode.CANCELLED, "the channel is closed"))
+        if self._connector is not None:
             for connection in list(self._connector.connections):
                 for call in list(connection.calls):
                     call.cancel()

@@ -1,7 +1,8 @@
 """What do calls hear whose channel is closed, whatever they are doing?"""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, Never
 
 import pytest
@@ -101,6 +102,34 @@ async def test_calls_that_wait_for_a_connection_are_cancelled_when_the_channel_c
         writer.close()
     silent.close()
     await silent.wait_closed()
+
+
+@pytest.mark.parametrize("around", ["interceptors", "credentials"])
+async def test_calls_that_wait_inside_what_is_around_them_are_cancelled_when_the_channel_closes(around: str) -> None:
+    async def waits(_call: penstock.ClientCall[Any, Any]) -> penstock.MetadataLike:
+        await asyncio.Event().wait()
+        return {}
+
+    @asynccontextmanager
+    async def waiting(call: penstock.Call) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    options: dict[str, Any] = {"interceptors": [waiting]} if around == "interceptors" else {"credentials": waits}
+    channel = penstock.Channel(free_address(), **options)
+
+    async def enter() -> None:
+        async with channel.stream("/a.B/C"):
+            pytest.fail("the block was entered")
+
+    async def ask() -> None:
+        await EchoClient(channel).unary(Note())
+
+    calls = [asyncio.ensure_future(enter()), asyncio.ensure_future(ask())]
+    await turns(5)
+    await within_bound(channel.close())
+    for call in calls:
+        await _ends_with(call, "the channel is closed")
 
 
 @pytest.mark.parametrize("turns_between", range(12))
