@@ -155,7 +155,7 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
                 sent, the call goes on.
 
         Raises:
-            UsageError: It cannot be called.
+            UsageError: It cannot be called, or is a coroutine function.
         """
 
     def on_receive(self, watcher: Callable[[_ReceiveT], object]) -> None:
@@ -166,7 +166,7 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
                 gone (with `receive_many` those taken before it too), the call goes on.
 
         Raises:
-            UsageError: It cannot be called.
+            UsageError: It cannot be called, or is a coroutine function.
         """
 
     def _unwatch(self) -> None:

@@ -217,6 +217,21 @@ async def test_what_watches_is_a_function() -> None:
                 watch(5)  # type: ignore[arg-type]  # what mypy refuses
 
 
+async def test_what_watches_is_no_coroutine_function() -> None:
+    async def watcher(_message: object) -> None:
+        pytest.fail("nobody awaits it")
+
+    class Watcher:
+        async def __call__(self, _message: object) -> None:
+            pytest.fail("nobody awaits it")
+
+    async with both_ends() as ends:
+        for watch in (ends.client.on_send, ends.client.on_receive):
+            for function in (watcher, Watcher()):
+                with pytest.raises(UsageError, match="what watches is a plain function, and nobody would await"):
+                    watch(function)
+
+
 async def test_what_watches_is_collected_with_its_call() -> None:
     async with both_ends() as ends:
         watched = watching_itself(ends.channel)

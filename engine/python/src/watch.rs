@@ -22,6 +22,10 @@ impl Watchers {
         if !function.is_callable() {
             return Err(usage_error(py, &format!("what watches is a function of one message, not {function:?}")));
         }
+        if is_coroutine_function(function)? {
+            let text = format!("what watches is a plain function, and nobody would await {function:?}");
+            return Err(usage_error(py, &text));
+        }
         let functions = self.functions.get_or_init(|| PyList::empty(py).unbind());
         functions.bind(py).append(function)
     }
@@ -51,4 +55,12 @@ impl Watchers {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.functions.get().map_or(Ok(()), |functions| visit.call(functions))
     }
+}
+
+/// Or an object that is called as one.
+fn is_coroutine_function(function: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = function.py();
+    let test = py.import("inspect")?.getattr("iscoroutinefunction")?;
+    let when_called = function.get_type().getattr("__call__")?;
+    Ok(test.call1((function,))?.is_truthy()? || test.call1((when_called,))?.is_truthy()?)
 }
