@@ -220,6 +220,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
         """Leave the interceptors with what was raised, or else with the status; raise what took its place."""
         inside = self._inside
         if inside is None:
+            self._unwatch()
             return
         first = outcome = raised if raised is not None or self._error is None else self._fresh_error()
         try:

@@ -85,7 +85,6 @@ class Route:
             while inside:
                 call._expected = _expected(call, outcome)
                 outcome = await inside.leave_innermost(outcome)
-            call._unwatch()
             if outcome is not None:
                 raise outcome
         finally:

@@ -43,7 +43,9 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
         is_unfinished = self._status is None
         if is_unfinished:
             self.cancel()
-        if self._inside is not None:
+        if self._inside is None:
+            self._unwatch()
+        else:
             await self._leave(error)
         if is_unfinished and kind is None:
             self._warn_unfinished()

@@ -47,6 +47,7 @@ class UnaryCall(ClientCall[Never, ReplyT]):
         finally:
             if self._status is None:
                 self.cancel()
+            self._unwatch()
 
     async def _run_inside(self, around: Around) -> ReplyT:
         try:

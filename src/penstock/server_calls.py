@@ -272,8 +272,10 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             self._finish_failed()
 
     def _release(self) -> None:
-        # A cancelled task keeps its frames, and they keep this call: only a garbage collection would free them.
+        # A cancelled task keeps its frames, and they keep this call: only a garbage collection would free them. So do
+        # functions that watch, and hold what they watch.
         self._task = None
+        self._unwatch()
         self._connection.release(self)
 
 

@@ -79,6 +79,39 @@ async def test_nothing_holds_a_call_and_its_interceptors_once_it_is_over(
         await until(lambda: all(call() is None for call in calls), lambda: f"{sum(map(bool, calls))} are held")
 
 
+def watch_itself(call: Any, calls: list[weakref.ref[Any]]) -> None:
+    call.on_send(lambda _message: call)
+    call.on_receive(lambda _message: call)
+    calls.append(weakref.ref(call))
+
+
+@every_kind
+@pytest.mark.usefixtures("no_collections")
+async def test_nothing_holds_a_call_that_is_watched_without_an_interceptor(kind: str) -> None:
+    calls: list[weakref.ref[Any]] = []
+
+    async def handler(*arguments: Any) -> Any:
+        watch_itself(arguments[-1], calls)
+        return Note()
+
+    async def use(client: Any) -> None:
+        made = getattr(client, kind)(*([Note()] if kind in {"unary", "server_stream"} else []))
+        watch_itself(made, calls)
+        if kind == "unary":
+            await made
+            return
+        async with made as stream:
+            with suppress(penstock.EndOfStream):
+                await (stream.receive() if kind == "server_stream" else stream.finish())
+
+    async with around(serving(kind, handler)) as pair:
+        for _ in range(2):
+            await use(pair.client)
+        await pair.until_no_call_is_open()
+        assert len(calls) == 4
+        await until(lambda: all(call() is None for call in calls), lambda: f"{sum(map(bool, calls))} are held")
+
+
 @every_kind
 async def test_each_interceptor_is_left_however_many_calls_are_cancelled_at_whatever_moment(kind: str) -> None:
     entered = left = 0
