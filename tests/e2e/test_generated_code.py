@@ -16,22 +16,12 @@ from tests.unit.codegen.protofiles import CORPUS
 Service: TypeAlias = tuple[type[penstock.Service], type[Any]]
 """Base and client."""
 
-POOL = """
-from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2, timestamp_pb2
-
-POOL = descriptor_pool.DescriptorPool()
-for module in (descriptor_pb2, empty_pb2, timestamp_pb2):
-    POOL.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
-"""
-"""A pool of its own: other tests have the tutorial's messages in the one of the process."""
-
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Service]]:
     """Give everything that is generated from the corpus."""
     parent = tmp_path_factory.mktemp("called")
-    (parent / "called_pool.py").write_text(POOL, "utf-8")
-    generated = generate([CORPUS], out=parent / "called_corpus", pool="called_pool")
+    generated = generate([CORPUS], out=parent / "called_corpus")
     sys.path.insert(0, str(parent))
     try:
         yield [found for path in generated.paths if path.match("*_penstock.py") for found in read(path, parent)]
