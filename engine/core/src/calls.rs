@@ -64,7 +64,7 @@ impl<B: Body> Connection<B> {
     /// # Errors
     /// [`CallError`]; nothing was sent.
     pub fn open(&mut self, call: &Call<'_>) -> Result<u32, CallError> {
-        let request = call.request(self.settings.user_agent.clone())?;
+        let request = call.request(self.settings.user_agent.clone(), &mut self.target)?;
         self.check_headers(list_size(request.headers()) + call.pseudo_size())?;
         let Role::Client(_, Some(requests)) = &self.role else {
             return Err(CallError::Connection("the connection takes no new calls".to_owned()));

@@ -9,6 +9,7 @@ use crate::inbox::Body;
 use crate::opening::{Foreign, Opening, PREFACE};
 use crate::pipe::Io;
 use crate::ready::Ready;
+use crate::request::Target;
 use crate::response;
 use crate::role::Role;
 use crate::schedule::{Schedule, Streams};
@@ -42,6 +43,7 @@ pub struct Connection<B> {
     pub(crate) schedule: Schedule,
     pub(crate) ready: Arc<Ready>,
     pub(crate) events: Vec<Event<B>>,
+    pub(crate) target: Target,
     waker: Waker,
     io: Io,
     opening: Opening,
@@ -86,6 +88,7 @@ impl<B: Body> Connection<B> {
             schedule: Schedule::default(),
             ready,
             events: Vec::new(),
+            target: Target::default(),
             waker,
             io,
             opening,

@@ -61,10 +61,10 @@ pub enum CallError {
 
 impl Call<'_> {
     /// The request head. Source: gRPC PROTOCOL-HTTP2, "Requests".
-    pub(crate) fn request(&self, user_agent: HeaderValue) -> Result<Request<()>, CallError> {
+    pub(crate) fn request(&self, user_agent: HeaderValue, target: &mut Target) -> Result<Request<()>, CallError> {
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri()?;
+        *request.uri_mut() = target.of(self)?;
         let headers = request.headers_mut();
         headers.reserve(6 + self.metadata.len());
         if let Some(left) = self.timeout {
@@ -87,17 +87,38 @@ impl Call<'_> {
         names + "POST".len() + "https".len() + self.authority.len() + self.path.len()
     }
 
-    fn uri(&self) -> Result<Uri, CallError> {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(if self.secure { Scheme::HTTPS } else { Scheme::HTTP });
-        let authority = Authority::try_from(self.authority).map_err(|_| CallError::Uri(self.authority.to_owned()))?;
-        parts.authority = Some(authority);
+    fn read_authority(&self) -> Result<Authority, CallError> {
+        Authority::try_from(self.authority).map_err(|_| CallError::Uri(self.authority.to_owned()))
+    }
+
+    fn read_path(&self) -> Result<PathAndQuery, CallError> {
         if !self.path.is_ascii() || !self.path.starts_with('/') || self.path.contains(['?', '#']) {
             return Err(CallError::Uri(self.path.to_owned()));
         }
-        let path = PathAndQuery::try_from(self.path).map_err(|_| CallError::Uri(self.path.to_owned()))?;
-        parts.path_and_query = Some(path);
-        Uri::from_parts(parts).map_err(|_| CallError::Uri(self.path.to_owned()))
+        PathAndQuery::try_from(self.path).map_err(|_| CallError::Uri(self.path.to_owned()))
+    }
+}
+
+/// Where the last call of a connection went: the next one mostly goes there too, and need not be read again.
+#[derive(Debug, Default)]
+pub(crate) struct Target {
+    authority: Option<Authority>,
+    path: Option<PathAndQuery>,
+}
+
+impl Target {
+    fn of(&mut self, call: &Call<'_>) -> Result<Uri, CallError> {
+        if self.authority.as_ref().is_none_or(|known| known.as_str() != call.authority) {
+            self.authority = Some(call.read_authority()?);
+        }
+        if self.path.as_ref().is_none_or(|known| known.as_str() != call.path) {
+            self.path = Some(call.read_path()?);
+        }
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(if call.secure { Scheme::HTTPS } else { Scheme::HTTP });
+        parts.authority.clone_from(&self.authority);
+        parts.path_and_query.clone_from(&self.path);
+        Uri::from_parts(parts).map_err(|_| CallError::Uri(call.path.to_owned()))
     }
 }
 
@@ -155,7 +176,7 @@ pub(crate) fn read(parts: &Parts, any_subtype: bool) -> Result<CallHead, Refusal
     let metadata = metadata::read(&parts.headers).map_err(|error| malformed(error.to_string()))?;
     let authority = authority(parts).ok_or_else(|| malformed("more than one host".to_owned()))?;
     Ok(CallHead {
-        path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        path: parts.uri.path_and_query().map_or_else(String::new, |path| path.as_str().to_owned()),
         authority,
         metadata,
         timeout,
@@ -182,7 +203,7 @@ fn authority(parts: &Parts) -> Option<String> {
         return None;
     }
     match parts.uri.authority() {
-        Some(authority) => Some(authority.to_string()),
+        Some(authority) => Some(authority.as_str().to_owned()),
         None => Some(host.map_or_else(String::new, |host| String::from_utf8_lossy(host.as_bytes()).into_owned())),
     }
 }
@@ -212,7 +233,7 @@ mod tests {
             coding: Some(Coding::Gzip),
             metadata: &metadata,
         };
-        let mut request = call.request(user_agent("").unwrap()).unwrap();
+        let mut request = call.request(user_agent("").unwrap(), &mut Target::default()).unwrap();
         change(&mut request);
         read(&request.into_parts().0, false)
     }

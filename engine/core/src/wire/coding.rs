@@ -132,6 +132,9 @@ impl Codings {
     /// What `grpc-accept-encoding` offers; nothing without it.
     #[must_use]
     pub fn read(headers: &HeaderMap) -> Self {
+        if headers.get(ACCEPT_ENCODING).is_some_and(|value| *value == ACCEPTED) {
+            return Self(1 << Coding::Gzip as u8 | 1 << Coding::Deflate as u8);
+        }
         let values = headers.get_all(ACCEPT_ENCODING).into_iter();
         let names = values.flat_map(|value| value.as_bytes().split(|&c| c == b','));
         let offered = names.filter_map(|name| Coding::named(name.trim_ascii()));
