@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
             pool=options.pool,
         )
     except MissingProtocError as error:
-        return _fail(f"error: {error}\nhint: pip install 'penstock[codegen]'", 2)
+        return _fail(f"error: {error}\nhint: pip install grpcio-tools", 2)
     except InputError as error:
         return _fail(f"error: {error}", 2)
     except ProtocError as error:

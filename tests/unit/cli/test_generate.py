@@ -116,7 +116,7 @@ def test_without_grpcio_tools_exits_2_with_a_hint(
     assert run(capsys, write_proto(tmp_path, SERVICE, "a.proto")) == (
         2,
         "",
-        "error: there is no protoc here: grpcio-tools is not installed\nhint: pip install 'penstock[codegen]'\n",
+        "error: there is no protoc here: grpcio-tools is not installed\nhint: pip install grpcio-tools\n",
     )
 
 
