@@ -112,7 +112,9 @@ class Route:
         if isinstance(result, AsyncIterator):
             await _send_all(result, call)
         elif isinstance(result, Awaitable):
-            await result
+            returned = await result
+            if returned is not None:
+                raise TypeError(_lost_reply(self.handler, returned, call.method))
         else:
             raise TypeError(_wrong_result(self.handler, result))
 
@@ -225,4 +227,15 @@ def _check_form(service: Service, name: str, method: Method[Any, Any], handler: 
 
 
 def _wrong_result(handler: Callable[..., Any], result: object) -> str:
-    return f"{handler!r} returned {type(result).__name__}; handlers are `async def`"
+    return f"{_name(handler)} returned {type(result).__name__}; handlers are `async def`"
+
+
+def _lost_reply(handler: Callable[..., Any], returned: object, path: str) -> str:
+    what = f"{_name(handler)} returned {type(returned).__name__}"
+    return f"{what}, but {path} has many replies: yield it, or await stream.send(...)"
+
+
+def _name(handler: Callable[..., Any]) -> str:
+    if inspect.ismethod(handler):
+        return f"{type(handler.__self__).__name__}.{handler.__name__}"
+    return getattr(handler, "__qualname__", None) or repr(handler)

@@ -65,6 +65,11 @@ def serving(kind: str, handler: Callable[..., Any]) -> Echo:
     return Echo(**{kind: handler})
 
 
+def only_reply(kind: str) -> Note | None:
+    """Give what a handler of that kind returns."""
+    return Note() if kind in {"unary", "client_stream"} else None
+
+
 class Seen:
     """An interceptor that writes down how it was entered and left."""
 

@@ -10,7 +10,7 @@ import pytest
 
 import penstock
 from penstock import RpcError, ServerStream, StatusCode
-from tests.e2e.around import Seen, around, call, every_kind, serving
+from tests.e2e.around import Seen, around, call, every_kind, only_reply, serving
 from tests.e2e.support import Echo, turns, until, within_bound
 from tests.protos.echo_pb2 import Note
 
@@ -32,7 +32,7 @@ async def test_what_it_returns_is_the_identity_of_the_call(kind: str) -> None:
 
     async def handler(*arguments: Any) -> Any:
         identities.append(arguments[-1].identity)
-        return Note()
+        return only_reply(kind)
 
     async with around(serving(kind, handler), authenticate=bearer) as pair:
         await call(pair.client, kind, metadata={"authorization": "Bearer good"})

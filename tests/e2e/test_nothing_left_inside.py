@@ -12,7 +12,7 @@ import pytest
 
 import penstock
 from penstock import RpcError, StatusCode
-from tests.e2e.around import around, call, every_kind, serving, translating
+from tests.e2e.around import around, call, every_kind, only_reply, serving, translating
 from tests.e2e.support import until
 from tests.e2e.test_client_interceptors import not_found, waits_for_ever
 from tests.protos.echo_pb2 import Note
@@ -92,7 +92,7 @@ async def test_nothing_holds_a_call_that_is_watched_without_an_interceptor(kind:
 
     async def handler(*arguments: Any) -> Any:
         watch_itself(arguments[-1], calls)
-        return Note()
+        return only_reply(kind)
 
     async def use(client: Any) -> None:
         made = getattr(client, kind)(*([Note()] if kind in {"unary", "server_stream"} else []))

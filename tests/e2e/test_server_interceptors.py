@@ -11,7 +11,18 @@ import pytest
 
 import penstock
 from penstock import RpcError, ServerStream, StatusCode
-from tests.e2e.around import Seen, around, call, every_kind, goes_on, refusing, serving, swallowing, translating
+from tests.e2e.around import (
+    Seen,
+    around,
+    call,
+    every_kind,
+    goes_on,
+    only_reply,
+    refusing,
+    serving,
+    swallowing,
+    translating,
+)
 from tests.e2e.support import Echo, turns, until, within_bound
 from tests.e2e.test_client_interceptors import WRONG, not_found, waits_for_ever
 from tests.protos.echo_pb2 import Note
@@ -40,7 +51,7 @@ async def test_it_sees_the_call_that_its_handler_gets(kind: str) -> None:
 
     async def handler(*arguments: Any) -> Any:
         got.append(arguments[-1])
-        return Note()
+        return only_reply(kind)
 
     seen = Seen()
     async with around(serving(kind, handler), server=[seen]) as pair:
@@ -85,7 +96,7 @@ async def test_it_is_entered_before_a_message_is_read_and_in_the_handlers_task_a
             async for _note in arguments[-1]:
                 pass
         log.append(variable.get())
-        return Note()
+        return only_reply(kind)
 
     async def generator(*_arguments: Any) -> AsyncIterator[Note]:
         log.append(variable.get())
@@ -154,7 +165,7 @@ async def test_it_is_left_with_the_outcome_before_the_status_goes_out(
     async def handler(*_arguments: Any) -> Any:
         if outcome is not None:
             raise outcome
-        return Note()
+        return only_reply(kind)
 
     @asynccontextmanager
     async def marking(call: ServerStream[Any, Any]) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ import pytest
 
 import penstock
 from penstock import RpcError
-from tests.e2e.around import Seen, around, call, every_kind
+from tests.e2e.around import Seen, around, call, every_kind, only_reply
 from tests.e2e.support import Echo, fill
 from tests.protos.echo_pb2 import Note
 
@@ -69,7 +69,7 @@ async def test_a_call_is_watched_without_an_interceptor_too(kind: str) -> None:
         if kind == "unary":
             return arguments[0]
         await stream.send_many([Note(number=number) for number in range(2)] if kind != "client_stream" else [])
-        return Note()
+        return only_reply(kind)
 
     def open_call(client: Any) -> Any:
         return getattr(client, kind)(*([Note(text="a")] if REQUESTS[kind] == 1 else []))

@@ -230,6 +230,36 @@ async def test_a_handler_that_is_no_coroutine_is_named_in_the_log(kind: Kind, ca
     caplog.clear()
 
 
+@pytest.mark.parametrize("kind", [Kind.SERVER_STREAM, Kind.BOTH_STREAM])
+@pytest.mark.parametrize("returned", [b"reply", b"", [b"reply"], False])
+async def test_a_reply_that_is_returned_where_there_are_many_is_unknown_and_named_in_the_log(
+    kind: Kind, returned: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handler(*_arguments: object) -> object:
+        return returned
+
+    replies, stream = await called(kind, handler, b"q")
+    assert (replies, status_of(stream)) == ([], UNEXPECTED)
+    what = f"handler returned {type(returned).__name__}"
+    assert f"{what}, but {PATHS[kind]} has many replies: yield it, or await stream.send(...)" in caplog.text
+    caplog.clear()
+
+
+async def test_a_fallback_that_returns_its_reply_is_named_with_the_path_of_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Proxy:
+        async def forward(self, _stream: ServerStream[bytes, bytes]) -> bytes:
+            return b"reply"
+
+    forward: Any = Proxy().forward  # what mypy refuses
+    async with connected(fallback=forward) as channel, channel.stream("/a.B/C") as stream:
+        with pytest.raises(RpcError, match=FAILED.message):
+            await stream.receive()
+    assert "Proxy.forward returned bytes, but /a.B/C has many replies" in caplog.text
+    caplog.clear()
+
+
 async def test_a_reply_of_another_type_is_unknown_and_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async def handler(_request: bytes, _call: ServerCall) -> str:
         return "text"
