@@ -76,6 +76,9 @@ class RpcError(Error):
         metadata: Trailing metadata. Details that a peer sent are in it too, as they came.
         origin: Who decided it.
         retryable: The peer's application surely never saw the call.
+
+    Raises:
+        UsageError: The code is OK, or no code.
     """
 
     _classes: ClassVar[dict[StatusCode, type[RpcError]]] = {}
@@ -102,7 +105,11 @@ class RpcError(Error):
             raise UsageError(msg)
         super().__init__(code, message)
         self.args = (code, message)
-        self.code = StatusCode(code)
+        try:
+            self.code = StatusCode(code)
+        except ValueError:
+            msg = f"code is a StatusCode such as StatusCode.NOT_FOUND, not {code!r}"
+            raise UsageError(msg) from None
         self.message = message
         self.details = tuple(details)
         self.metadata = Metadata(metadata)

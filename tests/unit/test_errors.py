@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
@@ -30,6 +31,14 @@ def test_a_plain_number_is_a_code() -> None:
     error = RpcError(14)  # type: ignore[arg-type]  # what a careless program passes
     assert isinstance(error, penstock.Unavailable)
     assert error.code is StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("code", ["NOT_FOUND", 17, None])
+def test_what_is_no_code_is_a_mistake(code: object) -> None:
+    text = f"code is a StatusCode such as StatusCode.NOT_FOUND, not {code!r}"
+    with pytest.raises(penstock.UsageError, match=re.escape(text)) as caught:
+        RpcError(code, "text")  # type: ignore[arg-type]  # what mypy refuses
+    assert caught.value.__suppress_context__
 
 
 def test_ok_is_no_error() -> None:
