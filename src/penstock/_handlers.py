@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock._deadline import INHERITED
 from penstock._ending import OK
+from penstock._forms import check_arguments, check_handler, check_services, name_of
 from penstock._interception import Inside, awaited
 from penstock.codec import PROTOBUF
 from penstock.errors import RpcError, UsageError
@@ -171,8 +172,9 @@ def routes(services: Iterable[Service], limits: Limits, around: Around | None = 
     """Path → route, for all methods.
 
     Raises:
-        UsageError: A handler is missing or no coroutine function, or two services have the same path.
+        UsageError: It is no list of services, a handler is missing or has the wrong form, or two have the same path.
     """
+    check_services(services)
     table: dict[str, Route] = {}
     for service in services:
         # A service of a .proto may have no methods (yet); one by hand that says nothing was forgotten.
@@ -181,11 +183,7 @@ def routes(services: Iterable[Service], limits: Limits, around: Around | None = 
             msg = f"{what} is no service with METHODS: pass objects of generated bases, or of Service"
             raise UsageError(msg)
         for name, method in service.METHODS.items():
-            handler = getattr(service, name, None)
-            if not callable(handler):
-                msg = f"{type(service).__name__} has no method {name!r} for {method.path}"
-                raise UsageError(msg)
-            _check_form(service, name, method, handler)
+            handler = check_handler(service, name, method)
             if method.path in table:
                 msg = f"{method.path} is served twice"
                 raise UsageError(msg)
@@ -202,6 +200,7 @@ def fallback_route(handler: Callable[..., Any], limits: Limits, around: Around |
     if not callable(handler) or inspect.isgeneratorfunction(handler):  # type: ignore[redundant-expr]  # as above
         msg = f"fallback is `async def handler(stream)`, not {handler!r}"
         raise UsageError(msg)
+    check_arguments(handler, "fallback", "stream")
     return _route(raw_method("*"), limits, handler, around)
 
 
@@ -216,26 +215,10 @@ def _route(method: Method[Any, Any], limits: Limits, handler: Callable[..., Any]
     )
 
 
-def _check_form(service: Service, name: str, method: Method[Any, Any], handler: Callable[..., Any]) -> None:
-    where = f"{type(service).__name__}.{name}"
-    if inspect.isgeneratorfunction(handler):
-        msg = f"{where} is a sync generator; write `async def`"
-        raise UsageError(msg)
-    if method.kind.one_reply and inspect.isasyncgenfunction(handler):
-        msg = f"{where} yields, but {method.path} has one reply: return it"
-        raise UsageError(msg)
-
-
 def _wrong_result(handler: Callable[..., Any], result: object) -> str:
-    return f"{_name(handler)} returned {type(result).__name__}; handlers are `async def`"
+    return f"{name_of(handler)} returned {type(result).__name__}; handlers are `async def`"
 
 
 def _lost_reply(handler: Callable[..., Any], returned: object, path: str) -> str:
-    what = f"{_name(handler)} returned {type(returned).__name__}"
+    what = f"{name_of(handler)} returned {type(returned).__name__}"
     return f"{what}, but {path} has many replies: yield it, or await stream.send(...)"
-
-
-def _name(handler: Callable[..., Any]) -> str:
-    if inspect.ismethod(handler):
-        return f"{type(handler.__self__).__name__}.{handler.__name__}"
-    return getattr(handler, "__qualname__", None) or repr(handler)

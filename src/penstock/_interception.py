@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from penstock._forms import check_arguments, check_interceptors, name_of
 from penstock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def around_server(
     known = checked(interceptors)
     if authenticate is not None:
         check_awaitable(authenticate, "authenticate")
+        check_arguments(authenticate, "authenticate", "call")
     return Around(known, authenticate=authenticate) if known or authenticate is not None else None
 
 
@@ -96,8 +98,9 @@ def checked(interceptors: Iterable[Intercepting]) -> tuple[Intercepting, ...]:
     """Look at their form, as far as it can be seen before a call.
 
     Raises:
-        UsageError: One is no function of a call that gives an async context manager.
+        UsageError: It is no list, or one is no function of a call that gives an async context manager.
     """
+    check_interceptors(interceptors)
     known = tuple(interceptors)
     for interceptor in known:
         if not callable(interceptor):
@@ -106,6 +109,7 @@ def checked(interceptors: Iterable[Intercepting]) -> tuple[Intercepting, ...]:
             raise _misuse(interceptor, f"is a plain generator: {FORM}")
         if _is(inspect.iscoroutinefunction, interceptor):
             raise _misuse(interceptor, f"is a coroutine function: {FORM}")
+        check_arguments(interceptor, f"the interceptor {name_of(interceptor)}", "call")
     return known
 
 
@@ -117,7 +121,7 @@ def check_awaitable(function: Callable[..., Awaitable[object]], what: str) -> No
     """
     is_generator = _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function)
     if is_generator or not callable(function):
-        msg = f"{what} is `async def name(call)`, not {_name(function)}"
+        msg = f"{what} is `async def name(call)`, not {name_of(function)}"
         raise UsageError(msg)
 
 
@@ -129,7 +133,7 @@ async def awaited(function: Callable[[Any], Awaitable[Any]], call: object, what:
     """
     waiting = function(call)
     if not inspect.isawaitable(waiting):
-        msg = f"{what} is `async def name(call)`, but {_name(function)} returned {type(waiting).__name__}"
+        msg = f"{what} is `async def name(call)`, but {name_of(function)} returned {type(waiting).__name__}"
         raise UsageError(msg)
     return await waiting
 
@@ -152,9 +156,5 @@ def _is(test: Callable[[object], bool], function: object) -> bool:
     return test(function) or test(getattr(type(function), "__call__", None))  # noqa: B004 - what it does when called
 
 
-def _name(function: object) -> str:
-    return getattr(function, "__qualname__", None) or repr(function)
-
-
 def _misuse(interceptor: object, what: str) -> UsageError:
-    return UsageError(f"the interceptor {_name(interceptor)} {what}")
+    return UsageError(f"the interceptor {name_of(interceptor)} {what}")

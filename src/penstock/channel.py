@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from penstock import _address, _tls_context
 from penstock._connector import ChannelState, Connector
+from penstock._forms import check_arguments
 from penstock._interception import Around, check_awaitable, checked
 from penstock._timers import Timers
 from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
@@ -97,6 +98,7 @@ class Channel:
         self._around = Around(known) if known else None
         if credentials is not None:
             check_awaitable(credentials, "credentials")
+            check_arguments(credentials, "credentials", "call")
             self._around = self._around_with(credentials)
         self._entering: set[ClientCall[Any, Any]] = set()
         """Calls that enter interceptors, or wait for credentials."""

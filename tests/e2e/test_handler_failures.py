@@ -192,12 +192,15 @@ async def test_an_error_of_a_call_the_handler_made_is_unknown_unless_relayed(cap
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_handler_with_other_arguments_ends_its_call_with_unknown(
+async def test_a_handler_whose_decorator_hides_its_arguments_ends_its_call_with_unknown(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def nothing(_self: Echo) -> None: ...
 
-    service = type("Service", (Echo,), {kind: nothing})()
+    def decorated(*arguments: Any) -> Any:
+        return nothing(*arguments)
+
+    service = type("Service", (Echo,), {kind: decorated})()
     async with connected(service) as pair:
         with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
             await call(pair, kind)
