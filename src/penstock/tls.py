@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
+
+from penstock import _tls_files
+from penstock.errors import UsageError
+
+if TYPE_CHECKING:
+    from penstock._tls_files import PathLike
 
 __all__ = ["TlsPeer", "client_context", "server_context"]
-
-PathLike: TypeAlias = "str | os.PathLike[str]"
 
 PROTOCOL = "h2"
 """What both sides must agree on by ALPN. Source: RFC 9113 section 3.2."""
@@ -58,16 +61,20 @@ def client_context(
         key: File with its key, in PEM; `None`: it is in the same file.
 
     Raises:
-        OSError: A file cannot be read. `ssl.SSLError`: or what it holds cannot be used.
+        OSError: A file cannot be read.
+        UsageError: Or what it holds cannot be used; or there is a key without a certificate.
     """
+    if key is not None and certificate is None:
+        msg = "key= without certificate=: pass the certificate too"
+        raise UsageError(msg)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _restrict(context)
     if ca is None:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:
-        context.load_verify_locations(ca)
+        _tls_files.load_trusted(context, ca)
     if certificate is not None:
-        context.load_cert_chain(certificate, key)
+        _tls_files.load_own(context, certificate, key)
     return context
 
 
@@ -81,13 +88,14 @@ def server_context(certificate: PathLike, key: PathLike, client_ca: PathLike | N
             (mTLS); a handler finds it in `stream.tls`.
 
     Raises:
-        OSError: A file cannot be read. `ssl.SSLError`: or what it holds cannot be used.
+        OSError: A file cannot be read.
+        UsageError: Or what it holds cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _restrict(context)
-    context.load_cert_chain(certificate, key)
+    _tls_files.load_own(context, certificate, key)
     if client_ca is not None:
-        context.load_verify_locations(client_ca)
+        _tls_files.load_trusted(context, client_ca)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 

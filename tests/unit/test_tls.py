@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock import tls
+from penstock import UsageError, tls
 from tests.certificates import Certificates
 
 
@@ -43,10 +43,19 @@ def test_certificate_and_key_may_be_two_files(certificates: Certificates, tmp_pa
 
 
 def test_files_that_do_not_fit_are_an_error_at_once(certificates: Certificates, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="none"):
         tls.client_context(tmp_path / "none")
-    with pytest.raises(ssl.SSLError):
+    with pytest.raises(FileNotFoundError, match="none"):
+        tls.server_context(certificates.server, certificates.server, tmp_path / "none")
+    with pytest.raises(UsageError, match="does not belong to the certificate"):
         tls.server_context(certificates.ca, certificates.server)
+    with pytest.raises(UsageError, match=r"no key in .*: pass key=$"):
+        tls.client_context(certificates.ca, certificates.ca)
+
+
+def test_a_key_needs_its_certificate(certificates: Certificates) -> None:
+    with pytest.raises(UsageError, match=r"^key= without certificate=: pass the certificate too$"):
+        tls.client_context(certificates.ca, key=certificates.client)
 
 
 @pytest.mark.wire("W46")
