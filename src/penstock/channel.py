@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from penstock import _address, _tls_context
+from penstock._arguments import check_compression
 from penstock._connector import ChannelState, Connector
 from penstock._forms import check_arguments
 from penstock._interception import Around, check_awaitable, checked
@@ -61,8 +62,8 @@ class Channel:
 
     Raises:
         UsageError: The address has another form; or is not on this machine, and neither `tls` nor `plaintext` was asked
-            for; or the context is unfit; or `user_agent` is not printable ASCII; or an interceptor has the wrong form;
-            or credentials would leave this machine in plaintext.
+            for; or the context is unfit; or `user_agent` is not printable ASCII; or an interceptor or `compression` has
+            the wrong form; or credentials would leave this machine in plaintext.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Channel:
             msg = f"user_agent must be printable ASCII, not {user_agent!r}"
             raise UsageError(msg)
         self._user_agent = user_agent
+        check_compression(compression)
         self._compression = compression
         known = checked(interceptors)
         self._around = Around(known) if known else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from penstock._arguments import check_compression
 from penstock._interception import check_awaitable
 from penstock.errors import UsageError
 
@@ -94,5 +95,6 @@ class CallOptions:
     """Metadata fetched for this call, after the channel's own credentials: an async function of the call."""
 
     def __post_init__(self) -> None:
+        check_compression(self.compression)
         if self.credentials is not None:
             check_awaitable(self.credentials, "credentials")

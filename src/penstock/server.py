@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock import _address, _tls_context
+from penstock._arguments import check_compression
 from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
@@ -85,7 +86,7 @@ class Server:
             logged and answered as a handler's is.
 
     Raises:
-        UsageError: A service or a handler has the wrong form; the text says which.
+        UsageError: A service, a handler or a setting has the wrong form; the text says which.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Server:
         authenticate: Callable[[ServerCall], Awaitable[object]] | None = None,
     ) -> None:
         self.limits = limits or Limits()
+        check_compression(compression)
         self.compression = compression
         """What replies are compressed with."""
         around = around_server(interceptors, authenticate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from penstock._arguments import check_compression
 from penstock._deadline import Deadline
 from penstock._details import KEY as DETAILS_KEY
 from penstock._details import pack
@@ -153,10 +154,11 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         What the client did not offer is not used: the replies then go out as they are.
 
         Raises:
-            UsageError: Initial metadata or a message was sent before.
+            UsageError: Initial metadata or a message was sent before; or it is no member of `Compression`.
 
         Source: gRPC compression.md.
         """
+        check_compression(compression)
         if not self._compress_with(None if compression is None else compression.value) and self._status is None:
             msg = "initial metadata or a message was sent before; choose the compression first"
             raise UsageError(msg)

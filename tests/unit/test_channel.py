@@ -4,6 +4,7 @@ import asyncio
 import os
 import ssl
 import threading
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,12 @@ def test_tls_that_is_unfit_or_asked_for_with_plaintext_is_a_mistake_at_once(cert
         Channel("example.test:443", tls=certificates.server_context())
     with pytest.raises(UsageError, match="leave one out"):
         Channel("example.test:443", tls=True, plaintext=True)
+
+
+def test_a_setting_of_another_kind_is_a_mistake_at_once() -> None:
+    compression: Any = "gzip"
+    with pytest.raises(UsageError, match=r"^compression is penstock.Compression.GZIP or .*, not 'gzip'$"):
+        Channel("localhost:1", compression=compression)
 
 
 # Its calls.

@@ -73,3 +73,9 @@ def test_every_setting_says_what_it_costs_or_prevents(kind: type[Any]) -> None:
 def test_a_call_inherits_its_deadline_unless_told_otherwise() -> None:
     assert CallOptions().inherit_deadline
     assert not CallOptions(inherit_deadline=False).inherit_deadline
+
+
+def test_a_calls_compression_is_a_member_and_not_its_name() -> None:
+    compression: Any = "gzip"
+    with pytest.raises(UsageError, match=r"^compression is penstock.Compression.GZIP or .*, not 'gzip'$"):
+        CallOptions(compression=compression)

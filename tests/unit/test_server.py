@@ -65,6 +65,12 @@ def test_a_server_can_be_made_without_a_loop() -> None:
     assert Server([Echo()]).addresses == ()
 
 
+def test_a_setting_of_another_kind_is_a_mistake_at_once() -> None:
+    compression: Any = "gzip"
+    with pytest.raises(UsageError, match=r"^compression is penstock.Compression.GZIP or .*, not 'gzip'$"):
+        Server([], compression=compression)
+
+
 def test_a_path_has_the_route_of_its_service_or_the_fallback_or_none() -> None:
     one = Server([Echo()])
     assert one.route("/penstock.test.echo.Echo/Unary") is not None
