@@ -78,16 +78,26 @@ class Deadline:
 
 def of_call(loop: asyncio.AbstractEventLoop, timeout: float | None, options: CallOptions | None) -> Deadline | None:
     """For a call a client makes: its own timeout, or less if it is made inside a handler that has less left."""
+    if timeout is not None:
+        check_timeout(timeout)
     outer = INHERITED.get() if options is None or options.inherit_deadline else None
     if outer is not None:
         left = max(0.0, outer - loop.time())
         timeout = left if timeout is None else min(timeout, left)
     if timeout is None:
         return None
-    if not timeout >= 0:
+    return None if timeout == math.inf else Deadline(loop, timeout)
+
+
+def check_timeout(timeout: object) -> None:
+    """Look at what a program gave.
+
+    Raises:
+        UsageError: It is no number, or one below 0.
+    """
+    if not isinstance(timeout, (int, float)) or not timeout >= 0:
         msg = f"timeout is a number of seconds, 0 or more, not {timeout!r}"
         raise UsageError(msg)
-    return None if timeout == math.inf else Deadline(loop, timeout)
 
 
 async def bounded(deadline: Deadline | None, waiting: Awaitable[ValueT]) -> ValueT:

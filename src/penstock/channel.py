@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from penstock import _address, _tls_context
 from penstock._arguments import check_compression
 from penstock._connector import ChannelState, Connector
+from penstock._deadline import check_timeout
 from penstock._forms import check_arguments
 from penstock._interception import Around, check_awaitable, checked
 from penstock._timers import Timers
@@ -140,8 +141,11 @@ class Channel:
         Raises:
             TimeoutError: It took longer.
             RpcError: CANCELLED: the channel was closed meanwhile.
-            UsageError: The channel is closed, or belongs to another loop or process.
+            UsageError: The channel is closed, or belongs to another loop or process; or `timeout` is no number of
+                seconds from 0.
         """
+        if timeout is not None:
+            check_timeout(timeout)
         async with asyncio.timeout(timeout):
             await self._connector_here().connection(wait_for_ready=True)
 

@@ -196,6 +196,12 @@ async def test_ready_sits_out_failures_for_as_long_as_it_is_told() -> None:
             await channel.ready(timeout=0.01)
 
 
+@pytest.mark.parametrize("timeout", [-1, "5"])
+async def test_ready_takes_a_number_of_seconds_from_0(timeout: Any) -> None:
+    with pytest.raises(UsageError, match=r"^timeout is a number of seconds, 0 or more, not"):
+        await Channel("localhost:1").ready(timeout=timeout)
+
+
 # Its end.
 
 

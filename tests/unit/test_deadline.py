@@ -3,6 +3,8 @@
 import asyncio
 import math
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -51,10 +53,16 @@ def test_time_left_goes_below_zero_and_the_deadline_is_over_when_it_is_reached(c
     assert (deadline.left(), deadline.is_over()) == (-1, True)
 
 
-@pytest.mark.parametrize("timeout", [-1, -0.001, -math.inf, math.nan])
-def test_a_timeout_is_a_number_of_seconds_from_0(clock: Clock, timeout: float) -> None:
-    with pytest.raises(UsageError, match="timeout is a number of seconds, 0 or more, not"):
-        of_call(clock, timeout, None)
+@pytest.mark.parametrize("timeout", [-1, -0.001, -math.inf, math.nan, "5", timedelta(seconds=5)])
+@pytest.mark.parametrize("outer", [None, 1003])
+def test_a_timeout_is_a_number_of_seconds_from_0(clock: Clock, timeout: Any, outer: float | None) -> None:
+    token = INHERITED.set(outer)
+    try:
+        with pytest.raises(UsageError) as caught:
+            of_call(clock, timeout, None)
+    finally:
+        INHERITED.reset(token)
+    assert str(caught.value) == f"timeout is a number of seconds, 0 or more, not {timeout!r}"
 
 
 def test_a_timeout_of_0_is_over_at_once(clock: Clock) -> None:
