@@ -6,11 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import credentials
+from penstock._arguments import check_kind
 from penstock._deadline import bounded, of_call
 from penstock._ending import CANCEL
 from penstock._engine import MANY
 from penstock._interception import Inside
 from penstock.errors import Origin, RpcError, UsageError
+from penstock.limits import CallOptions
 from penstock.metadata import Metadata, to_wire
 from penstock.status import Status, StatusCode
 from penstock.stream import Stream
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from penstock._interception import Around
     from penstock._sending import Payload
     from penstock.channel import Channel
-    from penstock.limits import CallOptions
     from penstock.metadata import MetadataLike, MetadataValue
     from penstock.tls import TlsPeer
 
@@ -70,8 +71,11 @@ class ClientCall(Stream[RequestT, ReplyT]):
         self._channel = channel
         self._metadata = metadata
         self._shown_metadata: Metadata | None = None
-        own = None if options is None else options.credentials
-        self._around = channel._around if own is None else channel._around_with(own)
+        self._around = channel._around
+        if options is not None:
+            check_kind(options, CallOptions, "options is penstock.CallOptions(...)")
+            if options.credentials is not None:
+                self._around = channel._around_with(options.credentials)
         self._inside: Inside | None = None
         self._request: Any = None
         self._encoded_request: Payload[Any] | None = None

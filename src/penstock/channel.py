@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from penstock import _address, _tls_context
-from penstock._arguments import check_compression
+from penstock._arguments import check_compression, check_kind
 from penstock._connector import ChannelState, Connector
 from penstock._deadline import check_timeout
 from penstock._forms import check_arguments
@@ -63,8 +63,8 @@ class Channel:
 
     Raises:
         UsageError: The address has another form; or is not on this machine, and neither `tls` nor `plaintext` was asked
-            for; or the context is unfit; or `user_agent` is not printable ASCII; or an interceptor or `compression` has
-            the wrong form; or credentials would leave this machine in plaintext.
+            for; or the context is unfit; or `user_agent` is not printable ASCII; or an interceptor, `limits` or
+            `compression` has the wrong form; or credentials would leave this machine in plaintext.
     """
 
     def __init__(
@@ -90,7 +90,8 @@ class Channel:
                 raise UsageError(msg)
             self._server_hostname = _address.host_of(self._authority)
             self._context = _tls_context.for_client(tls, self._server_hostname)
-        self._limits = limits or Limits()
+        check_kind(limits, Limits, "limits is penstock.Limits(...)")
+        self._limits = Limits() if limits is None else limits
         if not (user_agent.isascii() and user_agent.isprintable()):
             msg = f"user_agent must be printable ASCII, not {user_agent!r}"
             raise UsageError(msg)
@@ -244,7 +245,7 @@ class Channel:
             A call that has not begun: it begins when its block is entered (or, one → one, when it is awaited).
 
         Raises:
-            UsageError: `timeout` is no number of seconds from 0.
+            UsageError: `timeout` is no number of seconds from 0, or `options` are no `CallOptions`.
         """
         return BothStreamCall(self._raw_codec, self, path, timeout, metadata, wait_for_ready, options)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock import _address, _tls_context
-from penstock._arguments import check_compression
+from penstock._arguments import check_compression, check_kind
 from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
@@ -99,7 +99,8 @@ class Server:
         interceptors: Iterable[Callable[[ServerCall], AbstractAsyncContextManager[object]]] = (),
         authenticate: Callable[[ServerCall], Awaitable[object]] | None = None,
     ) -> None:
-        self.limits = limits or Limits()
+        check_kind(limits, Limits, "limits is penstock.Limits(...)")
+        self.limits = Limits() if limits is None else limits
         check_compression(compression)
         self.compression = compression
         """What replies are compressed with."""

@@ -101,6 +101,9 @@ def test_a_setting_of_another_kind_is_a_mistake_at_once() -> None:
     compression: Any = "gzip"
     with pytest.raises(UsageError, match=r"^compression is penstock.Compression.GZIP or .*, not 'gzip'$"):
         Channel("localhost:1", compression=compression)
+    limits: Any = {}
+    with pytest.raises(UsageError, match=r"^limits is penstock.Limits\(...\), not {}$"):
+        Channel("localhost:1", limits=limits)
 
 
 # Its calls.

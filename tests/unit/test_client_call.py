@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,11 +14,28 @@ from penstock import (
     ServerCall,
     ServerStream,
     StatusCode,
+    UsageError,
 )
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoBase, EchoClient
 from tests.unit.echo import NOTE, Echo, Waiting, echoing
 from tests.unit.memory import connected, settle
+
+# What it is made with.
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": None}, 5])
+async def test_options_of_another_kind_are_a_mistake_at_once(options: Any) -> None:
+    async with echoing() as (client, channel):
+        for call in (
+            client.both_stream,
+            lambda **wrong: client.unary(NOTE, **wrong),
+            partial(channel.stream, "/a.B/C"),
+        ):
+            with pytest.raises(UsageError) as caught:
+                call(options=options)
+            assert str(caught.value) == f"options is penstock.CallOptions(...), not {options!r}"
+
 
 # What comes before the first message.
 

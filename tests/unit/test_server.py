@@ -69,6 +69,9 @@ def test_a_setting_of_another_kind_is_a_mistake_at_once() -> None:
     compression: Any = "gzip"
     with pytest.raises(UsageError, match=r"^compression is penstock.Compression.GZIP or .*, not 'gzip'$"):
         Server([], compression=compression)
+    limits: Any = {}
+    with pytest.raises(UsageError, match=r"^limits is penstock.Limits\(...\), not {}$"):
+        Server([], limits=limits)
 
 
 def test_a_path_has_the_route_of_its_service_or_the_fallback_or_none() -> None:
