@@ -64,6 +64,7 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            self._check_number(field.name, value)
             if not value > 0:
                 msg = f"{field.name} must be above 0, not {value!r}"
                 raise UsageError(msg)
@@ -72,6 +73,13 @@ class Limits:
         self._check_range("max_receive_message_bytes", 1, 2**32 - 1)
         self._check_range("max_send_message_bytes", 1, 2**32 - 1)
         self._check_range("max_concurrent_streams", 1, 2**32 - 1)
+
+    def _check_number(self, name: str, value: object) -> None:
+        unit = name.rpartition("_")[2]
+        number, kind = ("number", (int, float)) if unit == "seconds" else ("whole number", int)
+        if not isinstance(value, kind):
+            msg = f"{name} is a {number} of {unit}, not {value!r}"
+            raise UsageError(msg)
 
     def _check_range(self, name: str, least: int, most: int) -> None:
         value = getattr(self, name)

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -39,10 +40,27 @@ def test_one_beyond_a_range_is_refused_by_name_and_value(name: str, least: int, 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_zero_or_below_or_no_number(name: str) -> None:
-    for value in (0, -1, float("nan")):
+def test_nothing_is_zero_or_below(name: str) -> None:
+    for value in (0, -1):
         with pytest.raises(UsageError, match=rf"{name} must be above 0, not {value}"):
             with_value(name, value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_no_number(name: str) -> None:
+    for value in ("4MB", None, [1]):
+        with pytest.raises(UsageError, match=rf"^{name} is a (whole )?number of [a-z]+, not {re.escape(repr(value))}$"):
+            with_value(name, value)
+    with pytest.raises(UsageError, match=r"(above 0|whole number of [a-z]+), not nan$"):
+        with_value(name, float("nan"))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith("_seconds")])
+def test_what_is_counted_is_a_whole_number(name: str) -> None:
+    unit = name.rpartition("_")[2]
+    with pytest.raises(UsageError) as caught:
+        with_value(name, 1e6)
+    assert str(caught.value) == f"{name} is a whole number of {unit}, not 1000000.0"
 
 
 def test_a_fraction_of_a_second_is_taken() -> None:
