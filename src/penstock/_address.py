@@ -42,29 +42,28 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse(text: str) -> Address:
+def parse(text: object) -> Address:
     """Read an address.
 
     Raises:
-        UsageError: It has another form; the text shows the forms there are.
+        UsageError: It has another form; the text says what is wrong, and shows the forms there are.
     """
+    if not isinstance(text, str):
+        raise _wrong(text, "an address is text")
     if text.startswith(UNIX):
         path = text.removeprefix(UNIX)
         path = path.removeprefix("//") if path.startswith("///") else path
         if not path:
-            raise _wrong(text)
+            raise _wrong(text, "the path is missing")
         return Address("", 0, path)
-    host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise _wrong(text)
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise _wrong(text)
-    return Address(host, int(port))
+    host, _, port = text.rpartition(":")
+    mistake = _mistake_in(text) or _mistake_in_port(port) or _mistake_in_host(host)
+    if mistake:
+        raise _wrong(text, mistake)
+    return Address(host.removeprefix("[").removesuffix("]"), int(port))
 
 
-def check_protection(address: Address, *, tls: object, plaintext: bool) -> None:
+def check_protection(address: Address, *, tls: object, plaintext: bool, listening: bool = False) -> None:
     """Refuse plaintext that leaves the machine, unless it was asked for.
 
     Raises:
@@ -74,8 +73,9 @@ def check_protection(address: Address, *, tls: object, plaintext: bool) -> None:
         msg = "tls= and plaintext=True are two things: leave one out"
         raise UsageError(msg)
     if not tls and not plaintext and not address.is_local:
+        where = "can be reached from other machines" if listening else "is not on this machine"
         msg = (
-            f"{address} is not on this machine, and plaintext can be read and changed on the way: "
+            f"{address} {where}, and plaintext can be read and changed on the way: "
             "pass tls=, or write plaintext=True if that is what you want"
         )
         raise UsageError(msg)
@@ -104,5 +104,40 @@ def of_peer(name: object) -> str:
     return UNIX + (os.fsdecode(name) if isinstance(name, str | bytes) else "")
 
 
-def _wrong(text: str) -> UsageError:
-    return UsageError(f"{text!r} is no address: write 'host:port', '[::1]:port' or 'unix:/path'")
+def _mistake_in(text: str) -> str:
+    """What is wrong with the whole of `host:port`; empty if nothing is."""
+    scheme, slashes, _ = text.partition("://")
+    if slashes:
+        return f"no {scheme}:// in front"
+    if " " in text or not text.isprintable():
+        return "no blanks in it"
+    if _is_ipv6(text):
+        return "an IPv6 address goes in brackets"
+    return "the port is missing" if ":" not in text or text.endswith((":", "]")) else ""
+
+
+def _mistake_in_port(port: str) -> str:
+    is_number = port.isascii() and port.isdigit() and len(port) <= 5
+    return "" if is_number and int(port) <= 65535 else "a port is 0 to 65535"
+
+
+def _mistake_in_host(host: str) -> str:
+    if not host:
+        return "the host is missing"
+    if host.startswith("[") and host.endswith("]"):
+        return "" if _is_ipv6(host[1:-1]) else f"{host[1:-1]!r} is no IPv6 address"
+    if _is_ipv6(host):
+        return "an IPv6 address goes in brackets"
+    return "a host has no colon" if ":" in host else ""
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _wrong(given: object, mistake: str) -> UsageError:
+    return UsageError(f"{given!r} is no address: {mistake}; write 'host:port', '[::1]:port' or 'unix:/path'")

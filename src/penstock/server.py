@@ -205,7 +205,7 @@ class Server:
         self._check_startable(addresses)
         parsed = [_address.parse(address) for address in addresses]
         for address in parsed:
-            _address.check_protection(address, tls=tls, plaintext=plaintext)
+            _address.check_protection(address, tls=tls, plaintext=plaintext, listening=True)
         self.tls = None if tls is None else _tls_context.for_server(tls)
         self._enter_loop()
         self.draining.clear()

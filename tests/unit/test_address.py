@@ -29,12 +29,42 @@ def test_every_form_is_read(text: str, address: Address) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "localhost", "localhost:", ":50051", "localhost:http", "localhost:-1", "::1:443", "[::1]", "a:1:2", "unix:"],
+    ("given", "mistake"),
+    [
+        ("", "the port is missing"),
+        ("localhost", "the port is missing"),
+        ("localhost:", "the port is missing"),
+        ("[::1]", "the port is missing"),
+        ("[::1]:", "the port is missing"),
+        (":50051", "the host is missing"),
+        ("localhost:http", "a port is 0 to 65535"),
+        ("localhost:-1", "a port is 0 to 65535"),
+        ("localhost:65536", "a port is 0 to 65535"),
+        pytest.param("localhost:" + "9" * 5000, "a port is 0 to 65535", id="longer than Python reads"),
+        ("http://localhost:80", "no http:// in front"),
+        ("dns:///localhost:80", "no dns:// in front"),
+        ("local host:80", "no blanks in it"),
+        (" localhost:80", "no blanks in it"),
+        ("localhost:80\n", "no blanks in it"),
+        ("::1:443", "an IPv6 address goes in brackets"),
+        ("fe80::1:2:3:4:5:6:50051", "an IPv6 address goes in brackets"),
+        ("1:2:3:4:5:6:7:8:443", "an IPv6 address goes in brackets"),
+        ("[localhost]:1", "'localhost' is no IPv6 address"),
+        ("[127.0.0.1]:1", "'127.0.0.1' is no IPv6 address"),
+        ("[]:1", "'' is no IPv6 address"),
+        ("a:1:2", "a host has no colon"),
+        ("unix:", "the path is missing"),
+        (50053, "an address is text"),
+        (None, "an address is text"),
+        (b"localhost:1", "an address is text"),
+        (("localhost", 1), "an address is text"),
+    ],
 )
-def test_other_forms_are_refused_with_the_forms_there_are(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is no address: write 'host:port', '\[::1\]:port' or 'unix:/path'"):
-        _address.parse(text)
+def test_other_forms_are_refused_with_the_mistake_and_the_forms_there_are(given: object, mistake: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        _address.parse(given)
+    forms = "write 'host:port', '[::1]:port' or 'unix:/path'"
+    assert str(caught.value) == f"{given!r} is no address: {mistake}; {forms}"
 
 
 @pytest.mark.parametrize("digits", ["\N{SUPERSCRIPT TWO}", "\N{ARABIC-INDIC DIGIT ONE}"])
@@ -101,6 +131,15 @@ def test_plaintext_stays_on_the_machine_unless_asked_for(text: str, local: bool)
     else:
         with pytest.raises(UsageError, match="write plaintext=True"):
             _address.check_protection(address, tls=None, plaintext=False)
+
+
+def test_plaintext_that_is_refused_says_whom_it_would_reach() -> None:
+    address = _address.parse("0.0.0.0:50053")
+    rest = ", and plaintext can be read and changed on the way: pass tls="
+    with pytest.raises(UsageError, match=rf"^0\.0\.0\.0:50053 is not on this machine{rest}"):
+        _address.check_protection(address, tls=None, plaintext=False)
+    with pytest.raises(UsageError, match=rf"^0\.0\.0\.0:50053 can be reached from other machines{rest}"):
+        _address.check_protection(address, tls=None, plaintext=False, listening=True)
 
 
 def test_the_authority_of_a_unix_socket_is_localhost() -> None:

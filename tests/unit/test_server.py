@@ -136,7 +136,7 @@ async def test_no_address_is_a_mistake() -> None:
 
 async def test_an_address_others_can_reach_has_to_be_asked_for() -> None:
     one = serving()
-    with pytest.raises(UsageError, match="write plaintext=True"):
+    with pytest.raises(UsageError, match=r"can be reached from other machines, .*write plaintext=True"):
         async with one.listening("127.0.0.1:0", "0.0.0.0:0"):
             pass
     assert one.addresses == ()
