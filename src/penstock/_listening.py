@@ -32,17 +32,25 @@ class Listeners:
             What became of it: a name can be several addresses, and the system chooses the port for 0.
 
         Raises:
-            OSError: It cannot be listened on.
+            OSError: It cannot be listened on; the text names the address.
         """
-        loop = asyncio.get_running_loop()
-        if address.path:
-            _check_unused(address.path)
-            listener = await loop.create_unix_server(connection, address.path, backlog=BACKLOG)
-            self._paths.append(Path(address.path))
-        else:
-            listener = await loop.create_server(connection, address.host, address.port, backlog=BACKLOG)
+        try:
+            listener = await self._listen(address, connection)
+        except (OSError, UnicodeError) as error:
+            raise _about(address, error) from error
         self._open.append(listener)
         return [_address.of_socket(_plain(sock)) for sock in listener.sockets]
+
+    async def _listen(
+        self, address: _address.Address, connection: Callable[[], asyncio.BaseProtocol]
+    ) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if not address.path:
+            return await loop.create_server(connection, address.host, address.port, backlog=BACKLOG)
+        _check_unused(address.path)
+        listener = await loop.create_unix_server(connection, address.path, backlog=BACKLOG)
+        self._paths.append(Path(address.path))
+        return listener
 
     def close(self) -> None:
         """Listen no more. Connections stay."""
@@ -65,7 +73,15 @@ def _check_unused(path: str) -> None:
             pass  # somebody does, with a full backlog
         except OSError:
             return
-    raise OSError(errno.EADDRINUSE, f"another server listens on unix:{path}")
+    raise OSError(errno.EADDRINUSE, "another server listens on it")
+
+
+def _about(address: _address.Address, error: OSError | UnicodeError) -> OSError:
+    """The same error, with the address it is about."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return type(error)(error.errno, f"cannot listen on {address}: {error.strerror}")
+    # A path too long for the system, or a host that no name can have.
+    return OSError(errno.EINVAL, f"cannot listen on {address}: {error}")
 
 
 def _plain(sock: Any) -> socket.socket:

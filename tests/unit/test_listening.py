@@ -56,7 +56,40 @@ async def test_a_path_that_somebody_listens_on_is_left_alone(tmp_path: Path, bac
         living.listen(0)
         if backlog_is_full:
             client.connect(str(path))
-        with pytest.raises(OSError, match=f"another server listens on unix:{path}") as caught:
+        with pytest.raises(OSError, match=f"cannot listen on unix:{path}: another server listens on it") as caught:
             await listen(Listeners(), f"unix:{path}")
         assert caught.value.errno == errno.EADDRINUSE
         assert path.is_socket()
+
+
+async def test_a_port_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = _address.of_socket(other)
+        with pytest.raises(OSError, match=rf"cannot listen on {address}: .*address already in use") as caught:
+            await listen(Listeners(), address)
+    assert caught.value.errno == errno.EADDRINUSE
+
+
+async def test_a_path_without_its_folder_is_named(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/none/a.sock"
+    with pytest.raises(FileNotFoundError) as caught:
+        await listen(Listeners(), address)
+    assert str(caught.value) == f"[Errno 2] cannot listen on {address}: No such file or directory"
+
+
+async def test_a_host_without_an_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_server", unknown)
+    with pytest.raises(socket.gaierror) as caught:
+        await listen(Listeners(), "unknown.invalid:0")
+    assert caught.value.errno == socket.EAI_NONAME
+    assert str(caught.value).endswith("cannot listen on unknown.invalid:0: Name or service not known")
+
+
+@pytest.mark.parametrize("address", ["unix:/" + "a" * 200, "a" * 64 + ".invalid:0"])
+async def test_what_nobody_could_listen_on_is_named_too(address: str) -> None:
+    with pytest.raises(OSError, match=f"cannot listen on {address}: .*too long") as caught:
+        await listen(Listeners(), address)
+    assert caught.value.errno == errno.EINVAL
