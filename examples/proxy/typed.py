@@ -1,12 +1,11 @@
 """A proxy that reads and changes one method, and forwards the others as bytes."""
 
 import argparse
-import asyncio
-import logging
 from functools import partial
 from typing import Never
 
 import penstock
+from examples.proxy import command_line
 from examples.proxy.forwarding import forward
 from examples.tutorial.server_stream_pb2 import ServerStreamReq, ServerStreamResp
 from examples.tutorial.server_stream_penstock import ServerStreamServerBase, ServerStreamServerClient
@@ -29,20 +28,18 @@ class Shouting(ServerStreamServerBase):
             raise error.relay() from error
 
 
-async def run(listen: str, to: str) -> None:
+async def run(options: argparse.Namespace) -> None:
     """Serve until Ctrl+C."""
-    async with penstock.Channel(to) as channel:
-        await penstock.Server([Shouting(channel)], fallback=partial(forward, channel=channel)).serve(listen)
+    tls, tls_onward = command_line.contexts(options)
+    plaintext = options.plaintext
+    async with penstock.Channel(options.to, tls=tls_onward, plaintext=plaintext and tls_onward is None) as channel:
+        server = penstock.Server([Shouting(channel)], fallback=partial(forward, channel=channel))
+        await server.serve(options.listen, tls=tls, plaintext=plaintext and tls is None)
 
 
 def main() -> None:
     """Read the command line, and run."""
-    parser = argparse.ArgumentParser(prog="python -m examples.proxy.typed", description=__doc__)
-    parser.add_argument("--listen", required=True, help="where clients connect: host:port or unix:/path")
-    parser.add_argument("--to", required=True, help="where their calls go")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    asyncio.run(run(options.listen, options.to))
+    command_line.start(command_line.common("examples.proxy.typed", __doc__), run)
 
 
 if __name__ == "__main__":

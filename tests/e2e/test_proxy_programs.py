@@ -1,7 +1,10 @@
 """Do the programs of examples/proxy do what their page says?"""
 
+import itertools
 import signal
 from typing import Any, Never
+
+import pytest
 
 import penstock
 from examples.tutorial.server_stream_pb2 import ServerStreamReq, ServerStreamResp
@@ -69,6 +72,30 @@ async def test_the_typed_proxy_changes_its_method_and_forwards_the_others() -> N
                 assert [reply.data async for reply in replies] == ["TO ME: HELLO"]
             async with lines.server_stream(ServerStreamReq()) as replies:
                 assert await refused(replies.receive()) == penstock.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("module", ["examples.proxy", "examples.proxy.typed"])
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"--to": "192.0.2.1:50053"}, "use --ca (for --to) or --certificate (for --listen), or --plaintext if"),
+        ({"--listen": "0.0.0.0:0"}, "0.0.0.0:0 can be reached from other machines"),
+        ({"--listen": "localhost"}, "'localhost' is no address: the port is missing"),
+        ({"--listen": "unix:/none/a.sock"}, "cannot listen on unix:/none/a.sock: No such file or directory"),
+        ({"--certificate": "none.pem"}, "No such file or directory: 'none.pem'"),
+        ({"--key": "none.pem"}, "--key without --certificate: pass the certificate too"),
+    ],
+)
+async def test_what_cannot_be_used_ends_a_proxy_as_a_wrong_option_does(
+    module: str, wrong: dict[str, str], text: str
+) -> None:
+    options = {"--listen": "127.0.0.1:0", "--to": "127.0.0.1:1", **wrong}
+    async with running_module(module, *itertools.chain.from_iterable(options.items())) as program:
+        assert await program.exit_code() == 2
+        assert program.lines[0].startswith(f"usage: python -m {module} ")
+        assert program.lines[-1].startswith(f"python -m {module}: error: ")
+        assert text in program.lines[-1]
+        assert not [line for line in program.lines if "Traceback" in line]
 
 
 async def refused(waiting: Any) -> penstock.StatusCode | None:
