@@ -299,22 +299,23 @@ async def test_a_server_that_is_killed_ends_the_calls_of_its_clients() -> None:
         async with penstock.Channel(address) as channel:
             calls = [channel.stream("/penstock.test.echo.Echo/BothStream") for _ in range(20)]
 
-            async def hold(call: penstock.BothStreamCall[bytes, bytes]) -> type[BaseException]:
+            async def hold(call: penstock.BothStreamCall[bytes, bytes]) -> str:
                 async with call:
                     await call.receive()
                     ready.release()
                     try:
                         await call.receive()
-                    except penstock.RpcError as error:
-                        return type(error)
-                return AssertionError
+                    except penstock.Unavailable as error:
+                        return error.message
+                return "it went on"
 
             ready = asyncio.Semaphore(0)
             holding = [asyncio.ensure_future(hold(call)) for call in calls]
             for _ in calls:
                 await within_bound(ready.acquire())
             program.signal(signal.SIGKILL)
-            assert await within_bound(asyncio.gather(*holding)) == [penstock.Unavailable] * 20
+            messages = await within_bound(asyncio.gather(*holding))
+            assert messages == ["connection lost: the peer closed it"] * 20
             assert channel.state is penstock.ChannelState.IDLE
             assert channel._connector is not None
             assert not channel._connector.connections

@@ -285,7 +285,7 @@ def test_a_lost_connection_ends_every_call_and_then_itself() -> None:
     engine = client()
     call = answered(engine.peer.headers(1, RESPONSE), engine=engine)
     engine.connection.end_of_input()
-    assert call.told[-1].startswith("ended 14 'connection lost: ")
+    assert call.told[-1].startswith("ended 14 'connection lost: the peer closed it' ")
     assert call.told[-1].endswith(" transport")
     assert engine.told[-1] == "closed 'the peer closed the connection' failed"
 

@@ -267,7 +267,7 @@ impl<B: Body> Connection<B> {
         let (message, clean) = match self.run() {
             None => return,
             Some(Ok(())) => ("the connection ended".to_owned(), !self.lost && self.streams.is_empty()),
-            Some(Err(error)) => (format!("connection lost: {error}"), false),
+            Some(Err(error)) => (response::broken(&error), false),
         };
         self.over(Closed { message, clean, foreign: false });
     }

@@ -8,6 +8,7 @@ use crate::wire::status::{self, Code};
 use h2::Reason;
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue};
+use std::io::ErrorKind;
 
 /// What `:status` adds to a header list.
 pub(crate) const HTTP_STATUS_SIZE: usize = ":status200".len() + 32;
@@ -81,7 +82,7 @@ fn too_large(size: usize, limit: usize) -> Outcome {
 pub(crate) fn error(error: &h2::Error) -> Outcome {
     let reason = error.reason();
     if error.is_io() {
-        return Outcome::new(Code::Unavailable, format!("connection lost: {error}"), Origin::Transport);
+        return Outcome::new(Code::Unavailable, broken(error), Origin::Transport);
     }
     if error.is_go_away() && error.is_remote() {
         let message = format!("the peer closed the connection before it took the call: {error}");
@@ -92,6 +93,14 @@ pub(crate) fn error(error: &h2::Error) -> Outcome {
     }
     let origin = if error.is_remote() { Origin::Remote } else { Origin::Transport };
     Outcome::new(Code::Internal, format!("HTTP/2 error: {error}"), origin)
+}
+
+/// Why a connection broke. Of a peer that is gone h2 says "stream closed because of a broken pipe".
+pub(crate) fn broken(error: &h2::Error) -> String {
+    match error.get_io() {
+        Some(io) if io.kind() == ErrorKind::BrokenPipe => "connection lost: the peer closed it".to_owned(),
+        _ => format!("connection lost: {error}"),
+    }
 }
 
 /// The outcome of a call whose connection ended under it.

@@ -403,6 +403,7 @@ fn a_call_above_the_last_stream_was_not_processed() {
     client.end.end_of_input();
     let outcome = client.end.outcome(ids[0]);
     assert_eq!((outcome.code, outcome.origin, outcome.unprocessed), (UNAVAILABLE, Origin::Transport, false));
+    assert_eq!(outcome.message, "connection lost: the peer closed it");
     client.done();
 }
 

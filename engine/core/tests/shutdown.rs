@@ -298,6 +298,7 @@ fn the_end_of_the_socket_ends_every_call() {
             let outcome = call.outcome.as_ref().expect("it is over");
             if outcome.origin == Origin::Transport {
                 assert_eq!((outcome.code, outcome.unprocessed), (UNAVAILABLE, false));
+                assert!(!outcome.message.contains("broken pipe"), "{}", outcome.message);
             }
         }
         pair.done();
