@@ -158,11 +158,10 @@ impl Shared {
             Event::Readable(id) => self.tell_stream(py, id, intern!(py, "_on_readable"), ()),
             Event::Writable(id) => self.tell_stream(py, id, intern!(py, "_on_writable"), ()),
             Event::Responded(id, pairs, coding) => {
-                if let Some(stream) = self.stream(py, id) {
-                    stream.get().peer_compresses_with(coding);
-                }
+                let Some(stream) = self.stream(py, id) else { return Ok(()) };
+                stream.get().peer_compresses_with(coding);
                 let pairs = metadata::to_python(py, pairs)?;
-                self.tell_stream(py, id, intern!(py, "_on_responded"), (pairs,))
+                stream.call_method1(intern!(py, "_on_responded"), (pairs,)).map(drop)
             }
             Event::Ended(id, outcome, untaken) => {
                 let Some(stream) = self.remove_stream(id) else { return Ok(()) };
