@@ -7,8 +7,9 @@ import functools
 import logging
 import random
 import ssl
+from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from penstock._client_connection import ClientConnection
 from penstock.errors import Origin, RpcError
@@ -39,6 +40,19 @@ class ChannelState(Enum):
     """It was closed."""
 
 
+Dial: TypeAlias = Callable[["Address", Callable[[], asyncio.BaseProtocol]], Awaitable[object]]
+"""Connects the protocol that it is given a way to, to an address, or raises OSError."""
+
+
+async def dial_socket(address: Address, connection: Callable[[], asyncio.BaseProtocol]) -> None:
+    """Connect by a socket."""
+    loop = asyncio.get_running_loop()
+    if address.path:
+        await loop.create_unix_connection(connection, address.path)
+    else:
+        await loop.create_connection(connection, address.host, address.port)
+
+
 class Connector:
     """Keeps one connection to one address: made when a call needs it, made again when it is gone."""
 
@@ -50,12 +64,14 @@ class Connector:
         context: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
         user_agent: str = "",
+        dial: Dial | None = None,
     ) -> None:
         self._address = address
         self._limits = limits
         self._authority = authority
         self._tls = context, server_hostname
         self._user_agent = user_agent
+        self._dial = dial or dial_socket
         self.loop = asyncio.get_running_loop()
         self._closed = False
         self.newest: ClientConnection | None = None
@@ -141,13 +157,12 @@ class Connector:
     async def _connect(self) -> ClientConnection:
         connection = ClientConnection(self._limits, self.loop, self._authority, *self._tls, self._user_agent)
         try:
-            if self._address.path:
-                await self.loop.create_unix_connection(lambda: connection, self._address.path)
-            else:
-                await self.loop.create_connection(lambda: connection, self._address.host, self._address.port)
+            await self._dial(self._address, lambda: connection)
         except BaseException:
             # Cancelled, uvloop closes a socket that was just connected without a word to its protocol.
             connection.forget()
+            # Whoever keeps the error keeps this frame, but not the connection.
+            del connection
             raise
         self.connections.add(connection)
         connection.ended.add_done_callback(functools.partial(self._on_ended, connection))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from penstock import _engine
     from penstock._client_call import ClientCall
     from penstock._client_connection import ClientConnection
+    from penstock._connector import Dial
     from penstock.compression import Compression
     from penstock.credentials import Credentials
     from penstock.metadata import MetadataLike
@@ -109,6 +110,8 @@ class Channel:
         self._codecs: dict[Method[Any, Any], _engine.Codec] = {}
         self._raw_codec = client_codec(raw_method("*"), self._limits)
         self._connector: Connector | None = None
+        self._dial: Dial | None = None
+        """What connects in place of a socket."""
         self._timers_made: Timers | None = None
         self._process = os.getpid()
         self._closed = False
@@ -293,7 +296,13 @@ class Channel:
             raise UsageError(msg)
         if self._connector is None:
             self._connector = Connector(
-                self._address, self._limits, self._authority, self._context, self._server_hostname, self._user_agent
+                self._address,
+                self._limits,
+                self._authority,
+                self._context,
+                self._server_hostname,
+                self._user_agent,
+                self._dial,
             )
         elif self._connector.loop is not asyncio.get_running_loop():
             msg = "this channel belongs to another event loop; make one in each loop"

@@ -1,175 +1,84 @@
-"""A connection without a socket: what one side writes, the other side reads in a later turn of the loop."""
+"""What the unit tests look at beside `penstock.testing`: what was written, and connectors without a channel."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from penstock import BothStreamCall, Channel, Interceptor, Limits, Server, ServerStream, Service
-from penstock._address import Address
-from penstock._client_connection import ClientConnection
-from penstock._connector import Connector
-from penstock._server_connection import ServerConnection
+from penstock import BothStreamCall, Interceptor, Limits, Server, ServerStream, testing
+from penstock.testing import wire
+from penstock.testing.memory import SERVER_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from penstock import Service
+    from penstock._connector import Connector
     from penstock._transport import Transport
 
-PEER_NAME = ("memory", 1)
+PEER_NAME = SERVER_NAME
 TURNS = 50
 """Turns of the loop after which nothing that can go on without new input is left."""
 
 
-class Wire(asyncio.Transport):
-    """One end."""
+class Wire(testing.Wire):
+    """One end, which remembers."""
 
-    def __init__(self, protocol: Transport, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
-        self.protocol = protocol
-        self.peer: Wire | None = None
-        self.reading = True
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self.written = bytearray()
         """Everything, from the beginning."""
-        self.stuck = False
-        """Closing never ends: there is something left to write, and the peer reads nothing."""
-        self.unsent = 0
-        """What it says of its buffer."""
         self.ended = False
         """It writes no more."""
-        self._loop = loop
-        self._arriving: deque[bytes] = deque()
-        self._closing = False
-        self._lost = False
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return PEER_NAME if name == "peername" else default
+        self.unsent = 0
+        """What it says of its buffer, beside what is there."""
 
     def get_write_buffer_size(self) -> int:
-        return self.unsent
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """There is no buffer: `hold` pauses at once."""
+        return self.unsent or super().get_write_buffer_size()
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        if not self._closing:
+        if not self.is_closing():
             self.written += data
-            if self.peer is not None:
-                self.peer.arrive(bytes(data))
+        super().write(data)
 
     def write_eof(self) -> None:
         self.ended = True
-        if self.peer is not None:
-            self._loop.call_soon(self.peer.hear_end)
-
-    def hold(self) -> None:
-        """Be full, as a socket whose peer does not read."""
-        self.protocol.pause_writing()
-
-    def release(self) -> None:
-        """Have room again."""
-        self.protocol.resume_writing()
-
-    def arrive(self, data: bytes) -> None:
-        """Have the protocol read this in a later turn."""
-        self._arriving.append(data)
-        self._loop.call_soon(self._read)
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-        self._read()
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def close(self) -> None:
-        self._closing = True
-        if not self.stuck:
-            self._loop.call_soon(self.lose, None)
-
-    def abort(self) -> None:
-        self._closing = True
-        self._loop.call_soon(self.lose, None)
-
-    def lose(self, error: Exception | None) -> None:
-        """Break the connection, with what is on its way."""
-        self._closing = True
-        if self._lost:
-            return
-        self._lost = True
-        self.protocol.connection_lost(error)
-        peer, self.peer = self.peer, None  # no cycle is left behind
-        if peer is not None:
-            self._loop.call_soon(peer.hear_end)
-
-    def hear_end(self) -> None:
-        """The other end is closed."""
-        if not self._closing and not self.protocol.eof_received():
-            self.close()
-
-    def _read(self) -> None:
-        while self._arriving and self.reading and not self._lost:
-            data = self._arriving.popleft()
-            room = memoryview(self.protocol.get_buffer(len(data)))
-            most = min(len(data), len(room))
-            room[:most] = data[:most]
-            if data[most:]:
-                self._arriving.appendleft(data[most:])
-            self.protocol.buffer_updated(most)
+        super().write_eof()
 
 
 def attach(protocol: Transport) -> Wire:
     """Connect a protocol to nobody."""
-    wire = Wire(protocol, protocol.loop)
-    protocol.connection_made(wire)
-    return wire
+    alone = Wire(protocol, protocol.loop, PEER_NAME, PEER_NAME)
+    protocol.connection_made(alone)
+    return alone
 
 
 def join(one: Transport, other: Transport) -> tuple[Wire, Wire]:
     """Connect two protocols with each other."""
-    near, far = Wire(one, one.loop), Wire(other, other.loop)
-    near.peer, far.peer = far, near
-    one.connection_made(near)
-    other.connection_made(far)
+    near, far = wire.join(one, other, names=(PEER_NAME, PEER_NAME), wire=Wire)
+    assert isinstance(near, Wire)
+    assert isinstance(far, Wire)
     return near, far
 
 
-class MemoryConnector(Connector):
-    """Connects to a server of the same loop; `failures` are what the next attempts raise instead."""
+class MemoryChannel(testing.MemoryChannel):
+    """A channel to a server of the same loop, with its wires."""
 
-    def __init__(self, server: Server, limits: Limits) -> None:
-        super().__init__(Address(*PEER_NAME), limits, "memory:1")
-        self.server = server
-        self.failures: list[Exception] = []
-        self.wires: list[tuple[Wire, Wire]] = []
-        """Of each connection made: the client's end, the server's end."""
+    _wire = Wire
 
-    async def _connect(self) -> ClientConnection:
-        if self.failures:
-            raise self.failures.pop(0)
-        connection = ClientConnection(self._limits, self.loop, self._authority)
-        self.wires.append(join(connection, ServerConnection(self.server, self.loop)))
-        self.connections.add(connection)
-        connection.ended.add_done_callback(lambda _ended: self.connections.discard(connection))
-        await connection.ready
-        return connection
-
-
-class MemoryChannel(Channel):
-    """A channel to a server of the same loop."""
-
-    def __init__(self, server: Server, limits: Limits | None = None) -> None:
-        super().__init__("localhost:1", limits=limits)
-        self.connector = self._connector = MemoryConnector(server, self._limits)
+    @property
+    def connector(self) -> Connector:
+        return self._connector or self._connector_here()
 
     @property
     def wires(self) -> tuple[Wire, Wire]:
         """The client's and the server's end of the newest connection."""
-        return self.connector.wires[-1]
+        near, far = self.links[-1]
+        assert isinstance(near, Wire)
+        assert isinstance(far, Wire)
+        return near, far
 
 
 @asynccontextmanager
@@ -182,7 +91,7 @@ async def connected(
 ) -> AsyncIterator[MemoryChannel]:
     """A channel to a server with these services."""
     server = Server(services, limits=server_limits, fallback=fallback, interceptors=interceptors)
-    channel = MemoryChannel(server, limits)
+    channel = MemoryChannel(server, limits=limits)
     try:
         yield channel
     finally:

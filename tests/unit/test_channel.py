@@ -182,7 +182,7 @@ async def test_the_state_follows_the_connection() -> None:
 
 async def test_a_failed_attempt_is_a_transient_failure() -> None:
     async with connected(fallback=give_back) as channel:
-        channel.connector.failures.append(ConnectionRefusedError("refused"))
+        channel.failures.append(ConnectionRefusedError("refused"))
         with pytest.raises(RpcError, match="refused"):
             await channel.stream("/a.B/C").__aenter__()
         assert channel.state is ChannelState.TRANSIENT_FAILURE
@@ -190,11 +190,11 @@ async def test_a_failed_attempt_is_a_transient_failure() -> None:
 
 async def test_ready_sits_out_failures_for_as_long_as_it_is_told() -> None:
     async with connected(fallback=give_back, limits=Limits(reconnect_initial_seconds=0.001)) as channel:
-        channel.connector.failures.append(ConnectionRefusedError("refused"))
+        channel.failures.append(ConnectionRefusedError("refused"))
         await channel.ready()
         assert channel.state is ChannelState.READY
     async with connected(fallback=give_back) as channel:
-        channel.connector.failures.append(ConnectionRefusedError("refused"))
+        channel.failures.append(ConnectionRefusedError("refused"))
         with pytest.raises(TimeoutError):
             await channel.ready(timeout=0.01)
 
@@ -280,14 +280,14 @@ async def test_a_channel_made_before_fork_is_refused_in_the_child() -> None:
 async def test_a_server_that_goes_away_is_replaced_by_the_next_one() -> None:
     async with connected(fallback=give_back) as channel:
         await channel.ready()
-        old = channel.connector.server
-        channel.connector.server = Server([], fallback=give_back)
+        old = channel.server
+        channel.server = Server([], fallback=give_back)
         await old.stop(0)
         assert channel.state is ChannelState.IDLE
         async with channel.stream("/a.B/C") as stream:
             await stream.send(b"x")
             assert await stream.receive() == b"x"
-            await channel.connector.server.stop(0)
+            await channel.server.stop(0)
             with pytest.raises(RpcError) as caught:
                 await stream.receive()
         assert caught.value.code is StatusCode.UNAVAILABLE

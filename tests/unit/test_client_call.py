@@ -124,14 +124,14 @@ async def test_a_call_that_ends_in_time_leaves_no_deadline_behind() -> None:
 
 async def test_the_deadline_reaches_a_call_that_waits_for_a_connection() -> None:
     async with echoing() as (client, channel):
-        channel.connector.failures.extend(ConnectionRefusedError("refused") for _ in range(100))
+        channel.failures.extend(ConnectionRefusedError("refused") for _ in range(100))
         with pytest.raises(DeadlineExceeded):
             await client.unary(NOTE, timeout=0.01, wait_for_ready=True)
 
 
 async def test_a_connection_that_cannot_be_made_fails_the_call_at_once() -> None:
     async with echoing() as (client, channel):
-        channel.connector.failures.append(ConnectionRefusedError("refused"))
+        channel.failures.append(ConnectionRefusedError("refused"))
         call = client.unary(NOTE)
         with pytest.raises(RpcError, match="UNAVAILABLE: cannot connect to memory:1: refused") as caught:
             await call
@@ -177,12 +177,12 @@ async def test_a_call_that_was_cancelled_before_it_began_never_begins() -> None:
         stream.cancel()
         with pytest.raises(Cancelled):
             await stream.__aenter__()
-        assert channel.connector.wires == []
+        assert channel.links == []
 
 
 async def test_a_call_can_be_cancelled_while_it_waits_for_a_connection() -> None:
     async with echoing() as (client, channel):
-        channel.connector.failures.extend(ConnectionRefusedError("refused") for _ in range(100))
+        channel.failures.extend(ConnectionRefusedError("refused") for _ in range(100))
         call = client.unary(NOTE, wait_for_ready=True)
         task = asyncio.ensure_future(call)
         await settle()

@@ -38,7 +38,7 @@ async def test_a_unary_call_that_is_not_awaited_never_begins() -> None:
     async with echoing() as (client, channel):
         client.unary(NOTE)
         await settle()
-        assert channel.connector.wires == []
+        assert channel.links == []
 
 
 async def test_a_request_is_encoded_when_the_call_is_made() -> None:

@@ -174,7 +174,7 @@ async def test_when_the_connection_ends_those_that_wait_go_to_the_next_one() -> 
         await waiting.start(2)
         channel.wires[0].lose(ConnectionResetError("reset"))
         await settle()
-        assert len(channel.connector.wires) == 2
+        assert len(channel.links) == 2
         assert waiting.opened == [0, 1]
         with pytest.raises(RpcError, match="UNAVAILABLE: connection lost: reset"):
             await waiting.tasks[0]
@@ -186,7 +186,7 @@ async def test_after_goaway_open_calls_go_on_and_new_ones_go_elsewhere() -> None
         waiting = Waiting(channel)
         await waiting.start()
         old = connection_of(channel)
-        (server_connection,) = channel.connector.server.connections
+        (server_connection,) = channel.server.connections
         server_connection.shut_down()
         await settle()
         assert (old.draining.is_set(), old.is_usable, old.free) == (True, False, 0)

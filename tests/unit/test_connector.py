@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from penstock import ChannelState, Limits, Origin, RpcError, Server, ServerStream, StatusCode
+from penstock._address import Address
 from penstock._client_connection import ClientConnection
-from penstock._connector import GROWTH, JITTER
-from tests.unit.memory import MemoryConnector, settle
+from penstock._connector import GROWTH, JITTER, Connector
+from tests.unit.memory import PEER_NAME, MemoryChannel, settle
 
 REFUSED = "connection refused"
 QUICK = Limits(reconnect_initial_seconds=0.001)
@@ -18,6 +19,16 @@ QUICK = Limits(reconnect_initial_seconds=0.001)
 
 async def nothing(stream: ServerStream[bytes, bytes]) -> None:
     """A handler."""
+
+
+class MemoryConnector(Connector):
+    """Connects to a server of the same loop; `failures` are what the next attempts raise instead."""
+
+    def __init__(self, server: Server, limits: Limits) -> None:
+        self.channel = MemoryChannel(server)
+        super().__init__(Address(*PEER_NAME), limits, "memory:1", dial=self.channel._dial)
+        self.failures = self.channel.failures
+        self.links = self.channel.links
 
 
 @asynccontextmanager
@@ -59,7 +70,7 @@ class Never(MemoryConnector):
 async def test_nothing_is_connected_before_somebody_asks() -> None:
     async with connecting() as connector:
         await settle()
-        assert (connector.wires, connector.current(), connector.state) == ([], None, ChannelState.IDLE)
+        assert (connector.links, connector.current(), connector.state) == ([], None, ChannelState.IDLE)
 
 
 async def test_all_who_ask_share_one_connection() -> None:
@@ -67,7 +78,7 @@ async def test_all_who_ask_share_one_connection() -> None:
         asked = [connector.connection(wait_for_ready=ready) for ready in (False, True, False)]
         found = await asyncio.gather(*asked)
         assert set(found) == {connector.current()}
-        assert len(connector.wires) == 1
+        assert len(connector.links) == 1
         assert connector.state is ChannelState.READY
 
 
@@ -84,7 +95,7 @@ async def test_until_the_next_attempt_those_who_do_not_wait_fail_at_once() -> No
         await failure_of(connector)
         error = await failure_of(connector)
         assert error.code is StatusCode.UNAVAILABLE
-        assert connector.wires == []
+        assert connector.links == []
 
 
 async def test_those_who_wait_for_ready_sit_out_failed_attempts() -> None:
@@ -97,7 +108,7 @@ async def test_those_who_wait_for_ready_sit_out_failed_attempts() -> None:
 async def test_a_new_connection_is_made_when_the_old_one_is_gone() -> None:
     async with connecting() as connector:
         old = await connector.connection(wait_for_ready=False)
-        connector.wires[0][0].lose(None)
+        connector.links[0][0].lose(None)
         assert (connector.current(), connector.state) == (None, ChannelState.IDLE)
         new = await connector.connection(wait_for_ready=False)
         assert new is not old
@@ -187,7 +198,7 @@ async def test_closing_again_is_harmless() -> None:
 async def test_closing_does_not_wait_for_a_peer_that_reads_nothing() -> None:
     async with connecting() as connector:
         connection = await connector.connection(wait_for_ready=False)
-        near, _far = connector.wires[0]
-        near.stuck = True
+        near, _far = connector.links[0]
+        near.hold()
         await connector.close()
         assert connection.ended.done()

@@ -302,7 +302,7 @@ class NextCall:
     async def cancelled(self) -> None:
         """Cancel its handler in the same turn of the loop in which the task was made."""
         while True:
-            for connection in self._channel.connector.server.connections:
+            for connection in self._channel.server.connections:
                 for opened in connection.calls:
                     assert opened._task is not None
                     opened._task.cancel()

@@ -225,7 +225,7 @@ async def test_serve_leaves_signals_alone_when_told_and_stops_when_it_is_cancell
 
 async def test_a_second_signal_cuts_the_grace_short() -> None:
     async with both_ends() as ends:
-        one = ends.channel.connector.server
+        one = ends.channel.server
         serve = asyncio.create_task(one.serve("127.0.0.1:0", grace=1000))
         await until_listening(one)
         os.kill(os.getpid(), signal.SIGINT)
@@ -241,7 +241,7 @@ async def test_a_second_signal_cuts_the_grace_short() -> None:
 async def test_stopping_without_calls_is_quick_and_harmless_when_repeated() -> None:
     async with connected(fallback=nothing) as channel:
         await channel.ready()
-        one = channel.connector.server
+        one = channel.server
         for _ in range(2):
             assert await one.stop() == StopReport(finished=0, cancelled=(), stuck=())
         assert one.connections == set()
@@ -254,14 +254,14 @@ async def test_a_call_that_ends_within_the_grace_ends_well() -> None:
 
     async with connected(fallback=handler) as channel, channel.stream(PATH) as call:
         await settle()
-        report = await channel.connector.server.stop(10)
+        report = await channel.server.stop(10)
         assert report == StopReport(finished=1, cancelled=(), stuck=())
         assert [message async for message in call] == [b"the last"]
 
 
 async def test_a_call_that_does_not_end_within_the_grace_is_cancelled_and_reported() -> None:
     async with both_ends() as ends:
-        report = await ends.channel.connector.server.stop(0.001)
+        report = await ends.channel.server.stop(0.001)
         assert report == StopReport(finished=0, cancelled=(OPEN,), stuck=())
         with pytest.raises(RpcError) as caught:
             await ends.client.receive()
@@ -270,7 +270,7 @@ async def test_a_call_that_does_not_end_within_the_grace_is_cancelled_and_report
 
 async def test_without_grace_every_call_is_cancelled_at_once() -> None:
     async with both_ends() as ends:
-        report = await ends.channel.connector.server.stop(0)
+        report = await ends.channel.server.stop(0)
         assert report.cancelled == (OPEN,)
 
 
@@ -289,7 +289,7 @@ async def test_a_handler_that_ignores_its_cancellation_is_reported_as_stuck(
 
     async with connected(fallback=stubborn) as channel, channel.stream(PATH):
         await settle()
-        report = await channel.connector.server.stop(0)
+        report = await channel.server.stop(0)
         assert report == StopReport(finished=0, cancelled=(OPEN,), stuck=(OPEN,))
         assert f"{PATH} from memory:1 ignores its cancellation" in caplog.text
         go_on.set()
@@ -301,14 +301,14 @@ async def test_a_client_that_never_answers_the_goaway_does_not_hold_up_the_stop(
         await channel.ready()
         client, far = channel.wires
         client.hold()
-        far.stuck = True
-        assert await channel.connector.server.stop(0) == StopReport(finished=0, cancelled=(), stuck=())
-        assert channel.connector.server.connections == set()
+        far.hold()
+        assert await channel.server.stop(0) == StopReport(finished=0, cancelled=(), stuck=())
+        assert channel.server.connections == set()
 
 
 async def test_stopping_leaves_no_deadline_behind() -> None:
     async with both_ends(timeout=60, server_limits=Limits()) as ends:
-        one = ends.channel.connector.server
+        one = ends.channel.server
         assert len(one.timers) == 1
         await one.stop(0)
         assert len(one.timers) == 0

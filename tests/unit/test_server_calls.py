@@ -185,7 +185,7 @@ async def run_until_cancelled(handler: Handler) -> None:
         async with channel.stream("/a.B/C"):
             await settle()
         await settle()
-        (connection,) = channel.connector.server.connections
+        (connection,) = channel.server.connections
         assert connection.calls == set()
 
 

@@ -96,7 +96,7 @@ async def test_an_unknown_method_is_answered_and_no_task_is_made() -> None:
     async with connected() as channel, channel.stream("/no.Such/Method") as call:
         with pytest.raises(RpcError, match=r"UNIMPLEMENTED: unknown method /no\.Such/Method"):
             await call.receive()
-        (connection,) = channel.connector.server.connections
+        (connection,) = channel.server.connections
         assert (connection.calls, connection.engine.open_calls) == (set(), 0)
 
 
@@ -129,7 +129,7 @@ async def test_a_call_is_counted_until_it_is_over_and_its_handler_has_ended() ->
     async with connected(fallback=stubborn) as channel:
         async with channel.stream("/a.B/C"):
             await settle()
-            (connection,) = channel.connector.server.connections
+            (connection,) = channel.server.connections
             (call,) = connection.calls
         await settle()
         assert call.status is not None
@@ -143,5 +143,5 @@ async def test_a_call_is_counted_until_it_is_over_and_its_handler_has_ended() ->
 async def test_a_handler_can_see_that_the_server_drains() -> None:
     async with both_ends() as ends:
         assert not ends.server.draining.is_set()
-        ends.channel.connector.server.draining.set()
+        ends.channel.server.draining.set()
         await ends.server.draining.wait()

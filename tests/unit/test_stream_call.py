@@ -42,7 +42,7 @@ async def test_a_streaming_call_is_used_in_its_block(opening: Opening) -> None:
                 UsageError, match=r"write `async with client\.\w+\(\.\.\.\) as stream:` and use it inside"
             ):
                 await use()
-        assert channel.connector.wires == []
+        assert channel.links == []
 
 
 @streaming

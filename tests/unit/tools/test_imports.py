@@ -33,6 +33,7 @@ def test_patterns_import_public_names_only(tmp_path: Path, path: str, text: str,
         ("topics/a.py", "from ._store import Store\nfrom penstock.topics._store import Store\nfrom . import _store"),
         ("topics/a.py", "from asyncio import _x\nimport _private_of_others"),
         ("cli/a.py", "from penstock.topics import Topic"),
+        ("testing/a.py", "from penstock._transport import Transport"),
         ("channel.py", "from ._transport import Transport\nfrom penstock._engine import Connection"),
         ("__init__.py", "from .channel import Channel\nfrom . import stream"),
     ],
@@ -49,6 +50,7 @@ def test_inward_imports_are_right(tmp_path: Path, path: str, text: str) -> None:
         ("server.py", "import penstock.services.health", "penstock.services.health"),
         ("codegen/a.py", "from ..cli import main", "penstock.cli.main"),
         ("channel.py", "from penstock import sessions", "penstock.sessions"),
+        ("__init__.py", "from penstock import testing", "penstock.testing"),
     ],
 )
 def test_nothing_further_in_imports_the_patterns(tmp_path: Path, path: str, text: str, name: str) -> None:

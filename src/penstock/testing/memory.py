@@ -1,0 +1,158 @@
+"""A channel and a server in one loop, connected without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from contextlib import asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from penstock._address import Address
+from penstock._server_connection import accept
+from penstock.channel import Channel
+from penstock.errors import UsageError
+from penstock.server import Server
+from penstock.testing.wire import Wire, join
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
+
+    from penstock.limits import Limits
+    from penstock.server_calls import ServerCall, ServerStream
+    from penstock.service import Service
+
+__all__ = ["Link", "MemoryChannel", "connected"]
+
+HOST = "memory"
+SERVER_NAME = (HOST, 1)
+
+_clients: WeakKeyDictionary[Server, itertools.count[int]] = WeakKeyDictionary()
+"""Numbers for the clients of each server."""
+
+
+class MemoryAddress(Address):
+    """The address of a server in the same process."""
+
+    __slots__ = ()
+
+    @property
+    def is_local(self) -> bool:
+        """Nothing leaves this process."""
+        return True
+
+
+class Link(NamedTuple):
+    """One connection in memory."""
+
+    client: Wire
+    """The client's end."""
+    server: Wire
+    """The server's end."""
+
+
+class MemoryChannel(Channel):
+    """A channel to a server of the same loop, without a socket.
+
+    The engine, the connections and all that is above them are those that sockets have: HTTP/2 goes over a `Wire`. The
+    server need not listen. Its handlers see clients as `memory:1`, `memory:2`, a number for each connection. Connecting
+    to a server that has stopped is refused.
+
+    Concurrency: as a `Channel`; the server lives in the same loop.
+
+    Args:
+        server: Whom to connect to. It is not stopped when the channel is closed.
+        options: What `Channel` takes besides the address. There is no TLS.
+
+    Raises:
+        UsageError: As `Channel`; or `tls` was given.
+    """
+
+    _wire: type[Wire] = Wire
+
+    def __init__(self, server: Server, **options: Any) -> None:
+        if options.get("tls"):
+            msg = "a connection in memory has no TLS: use server.listening('127.0.0.1:0', tls=...)"
+            raise UsageError(msg)
+        super().__init__("localhost:1", **options)
+        self._address = MemoryAddress(*SERVER_NAME)
+        self._authority = options.get("authority") or self._address.authority
+        self._dial = self._connect_in_memory
+        self.server = server
+        """Whom it connects to; another one takes the connections that are made from then on."""
+        self.links: list[Link] = []
+        """Every connection that was made, the newest last."""
+        self.failures: list[Exception] = []
+        """What the next attempts to connect fail with, in this order; OSErrors, as a network's are."""
+
+    async def _connect_in_memory(self, address: Address, connection: Callable[[], asyncio.BaseProtocol]) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        if self.server.draining.is_set():
+            msg = f"nobody listens on {address}"
+            raise ConnectionRefusedError(msg)
+        self.server._enter_loop()
+        number = next(_clients.setdefault(self.server, itertools.count(1)))
+        accepted = accept(self.server, asyncio.get_running_loop())
+        names = ((HOST, number), SERVER_NAME)
+        self.links.append(Link(*join(connection(), accepted, names=names, wire=self._wire)))
+
+
+@asynccontextmanager
+async def connected(
+    *services: Service,
+    server: Server | None = None,
+    clock: AbstractAsyncContextManager[object] | None = None,
+    limits: Limits | None = None,
+    server_limits: Limits | None = None,
+    interceptors: Iterable[Callable[..., Any]] = (),
+    server_interceptors: Iterable[Callable[..., Any]] = (),
+    authenticate: Callable[[ServerCall], Awaitable[object]] | None = None,
+    fallback: Callable[[ServerStream[bytes, bytes]], Any] | None = None,
+    **options: Any,
+) -> AsyncIterator[MemoryChannel]:
+    """Give a channel to a server with these services, in memory.
+
+    Leaving the block closes the channel, then stops the server at once. The clock runs again before.
+
+    Args:
+        services: What the server serves.
+        server: A server of your own, in place of one that is made of the services and the arguments for a server.
+        clock: A `ManualClock`, which tells the time within the block.
+        limits: The channel's.
+        server_limits: The server's.
+        interceptors: The channel's.
+        server_interceptors: The server's.
+        authenticate: The server's.
+        fallback: The server's.
+        options: What else `Channel` takes: `compression`, `credentials`, `user_agent`, `authority`.
+
+    Yields:
+        The channel; `channel.server` is the server.
+
+    Raises:
+        UsageError: As `Server` and `Channel`; or there is a `server` and something for another one.
+    """
+    around = tuple(server_interceptors)
+    if server is None:
+        server = Server(
+            services,
+            limits=server_limits,
+            interceptors=around,
+            authenticate=authenticate,
+            fallback=fallback,
+        )
+    elif any((services, server_limits, around, authenticate, fallback)):
+        msg = "server= is a whole server: give services and settings to it, not to connected()"
+        raise UsageError(msg)
+    server.draining.clear()
+    channel = MemoryChannel(server, limits=limits, interceptors=interceptors, **options)
+    try:
+        async with clock or nullcontext():
+            yield channel
+    finally:
+        try:
+            await channel.close()
+        finally:
+            await server.stop(0)
