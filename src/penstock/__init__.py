@@ -25,6 +25,7 @@ from penstock.errors import (
 from penstock.fanout import Encoded, broadcast, encode, send_each
 from penstock.interceptors import Call, Interceptor
 from penstock.limits import CallOptions, Limits
+from penstock.live import LiveStream, Waiting
 from penstock.metadata import ForeignText, Metadata, MetadataLike, MetadataValue
 from penstock.method import Kind, Method
 from penstock.server import OpenCall, Server, StopReport
@@ -58,6 +59,7 @@ __all__ = [
     "Interceptor",
     "Kind",
     "Limits",
+    "LiveStream",
     "Metadata",
     "MetadataLike",
     "MetadataValue",
@@ -80,6 +82,7 @@ __all__ = [
     "Unavailable",
     "UnfinishedCall",
     "UsageError",
+    "Waiting",
     "WouldBlock",
     "__version__",
     "broadcast",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from penstock import credentials
 from penstock._arguments import check_kind
@@ -13,6 +13,7 @@ from penstock._engine import MANY
 from penstock._interception import Inside
 from penstock.errors import Origin, RpcError, UsageError
 from penstock.limits import CallOptions
+from penstock.live import Waiting
 from penstock.metadata import Metadata, to_wire
 from penstock.status import Status, StatusCode
 from penstock.stream import Stream
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from penstock._sending import Payload
     from penstock.channel import Channel
     from penstock.metadata import MetadataLike, MetadataValue
+    from penstock.method import Kind
     from penstock.tls import TlsPeer
 
 RequestT = TypeVar("RequestT")
@@ -53,6 +55,9 @@ class ClientCall(Stream[RequestT, ReplyT]):
         "_wait_for_ready",
         "method",
     )
+
+    kind: ClassVar[Kind]
+    """Which sides send a stream."""
 
     def __init__(
         self,
@@ -179,14 +184,16 @@ class ClientCall(Stream[RequestT, ReplyT]):
         connection.open(self, self.method, left, to_wire(self._metadata) if self._metadata else None, only)
 
     async def _await_connection(self) -> ClientConnection:
-        connection = await self._unless_over(self._channel._connection(wait_for_ready=self._wait_for_ready))
+        connecting = self._channel._connection(wait_for_ready=self._wait_for_ready)
+        connection = await self._unless_over(connecting, Waiting.CONNECTING)
         if self._error is None:
             return connection
         connection.release(self)
         raise self._fresh_error()
 
-    async def _unless_over(self, waiting: Awaitable[ValueT]) -> ValueT:
+    async def _unless_over(self, waiting: Awaitable[ValueT], what: Waiting) -> ValueT:
         """Await what comes before the call is on the wire: its deadline and its cancellation cut that short."""
+        self._channel._starting[self] = what
         try:
             async with asyncio.timeout(None) as self._starting:
                 return await bounded(self._deadline, waiting)
@@ -199,6 +206,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
                 raise
         finally:
             self._starting = None
+            del self._channel._starting[self]
         # Another task cancelled the call while this one waited.
         raise self._fresh_error()
 
@@ -208,17 +216,13 @@ class ClientCall(Stream[RequestT, ReplyT]):
         """Enter the interceptors, then get the credentials."""
         self._check_going()  # it may have been cancelled before it began
         self._inside = Inside()
-        self._channel._entering.add(self)
-        try:
-            for interceptor in around.interceptors:
-                await self._unless_over(self._inside.enter(interceptor, self))
-                self._check_going()
-            if around.credentials:
-                added = await self._unless_over(credentials.fetch(around.credentials, self))
-                # Not into what is shown: interceptors write metadata into logs.
-                self._metadata = Metadata([*Metadata(self._metadata).pairs(), *added])
-        finally:
-            self._channel._entering.discard(self)
+        for interceptor in around.interceptors:
+            await self._unless_over(self._inside.enter(interceptor, self), Waiting.INTERCEPTOR)
+            self._check_going()
+        if around.credentials:
+            added = await self._unless_over(credentials.fetch(around.credentials, self), Waiting.CREDENTIALS)
+            # Not into what is shown: interceptors write metadata into logs.
+            self._metadata = Metadata([*Metadata(self._metadata).pairs(), *added])
 
     async def _leave(self, raised: BaseException | None) -> None:
         """Leave the interceptors with what was raised, or else with the status; raise what took its place."""

@@ -27,8 +27,11 @@ CANCEL = 8
 class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
     """The end of a stream, and the waits that it cuts short."""
 
-    __slots__ = ("_error", "_loop", "_status", "_told", "_trailers", "_waiting")
+    __slots__ = ("_began", "_error", "_loop", "_status", "_told", "_trailers", "_waiting", "id")
 
+    id: int
+    """Names the call in this process, as in `server.streams()`."""
+    _began: float
     _loop: asyncio.AbstractEventLoop
     _status: Status | None
     _error: RpcError | None

@@ -8,7 +8,7 @@ import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from penstock import _address, _tls_context
+from penstock import _address, _tls_context, live
 from penstock._arguments import check_compression, check_kind
 from penstock._connector import ChannelState, Connector
 from penstock._deadline import check_timeout
@@ -22,7 +22,7 @@ from penstock.method import Method, client_codec, raw_method
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from penstock._connector import Dial
     from penstock.compression import Compression
     from penstock.credentials import Credentials
+    from penstock.live import LiveStream, Waiting
     from penstock.metadata import MetadataLike
 
 __all__ = ["Channel", "ChannelState"]
@@ -105,8 +106,8 @@ class Channel:
             check_awaitable(credentials, "credentials")
             check_arguments(credentials, "credentials", "call")
             self._around = self._around_with(credentials)
-        self._entering: set[ClientCall[Any, Any]] = set()
-        """Calls that enter interceptors, or wait for credentials."""
+        self._starting: dict[ClientCall[Any, Any], Waiting] = {}
+        """Calls that are not sent yet, and what they wait for."""
         self._codecs: dict[Method[Any, Any], _engine.Codec] = {}
         self._raw_codec = client_codec(raw_method("*"), self._limits)
         self._connector: Connector | None = None
@@ -162,13 +163,24 @@ class Channel:
         self._closed = True
         if self._process != os.getpid():
             return
-        for call in list(self._entering):
+        for call in list(self._starting):
             call._close(Status(StatusCode.CANCELLED, "the channel is closed"))
         if self._connector is not None:
             for connection in list(self._connector.connections):
                 for call in list(connection.calls):
                     call.cancel()
             await self._connector.close()
+
+    def streams(self, *, method: str = "") -> Iterator[LiveStream]:
+        """Look at the calls that are open, those that wait for a connection or a place included.
+
+        Each one is looked at when the iteration comes to it: in a long one await something now and then, so that other
+        tasks run. What has ended by then is left out. In no order.
+
+        Args:
+            method: Only of methods that begin so: `/package.Service/`.
+        """
+        return live.of_channel(self, method)
 
     # Calls. Generated clients call these.
 

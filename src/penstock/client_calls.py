@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Never
 from penstock._client_call import ClientCall, ReplyT, RequestT
 from penstock._stream_call import StreamCall
 from penstock.errors import BusyError, UnfinishedCall
+from penstock.method import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,6 +30,7 @@ class UnaryCall(ClientCall[Never, ReplyT]):
     """
 
     __slots__ = ()
+    kind = Kind.UNARY
 
     def __init__(self, codec: _engine.Codec, request: Any, *call: Any) -> None:
         super().__init__(codec, *call)
@@ -68,6 +70,7 @@ class ServerStreamCall(StreamCall[Never, ReplyT]):
     """
 
     __slots__ = ()
+    kind = Kind.SERVER_STREAM
 
     def __init__(self, codec: _engine.Codec, request: Any, *call: Any) -> None:
         super().__init__(codec, *call)
@@ -82,6 +85,7 @@ class ClientStreamCall(StreamCall[RequestT, ReplyT]):
     """
 
     __slots__ = ("_finished",)
+    kind = Kind.CLIENT_STREAM
 
     def __init__(self, codec: _engine.Codec, *call: Any) -> None:
         super().__init__(codec, *call)
@@ -123,6 +127,7 @@ class BothStreamCall(StreamCall[RequestT, ReplyT]):
     """
 
     __slots__ = ()
+    kind = Kind.BOTH_STREAM
 
     async def finish(self) -> None:
         """Half-close, then wait for OK. Replies that still come are received and dropped.

@@ -11,7 +11,7 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from penstock import _address, _tls_context
+from penstock import _address, _tls_context, live
 from penstock._arguments import check_compression, check_kind
 from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
@@ -24,10 +24,11 @@ from penstock.method import raw_method, server_codec
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from penstock.compression import Compression
+    from penstock.live import LiveStream
     from penstock.server_calls import ServerCall, ServerStream
     from penstock.service import Service
 
@@ -137,6 +138,18 @@ class Server:
     def route(self, path: str) -> Route | None:
         """What serves `path`, or `None`."""
         return self._routes.get(path, self._fallback)
+
+    def streams(self, *, method: str = "", peer: str = "") -> Iterator[LiveStream]:
+        """Look at the calls that are open, and at those that are over and whose handler still runs.
+
+        Each one is looked at when the iteration comes to it: in a long one await something now and then, so that other
+        tasks run. What has ended by then is left out. In no order.
+
+        Args:
+            method: Only of methods that begin so: `/package.Service/`.
+            peer: Only of clients whose address begins so: `10.0.0.7:`.
+        """
+        return live.of_server(self, method, peer)
 
     async def serve(
         self,

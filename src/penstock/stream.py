@@ -6,6 +6,8 @@ How this works: the base class, in the engine, serves what need not wait. What w
 
 from __future__ import annotations
 
+import itertools
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from penstock._ending import ReceiveT, SendT
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from penstock import _engine
 
 __all__ = ["Stream"]
+
+numbers = itertools.count(1)
 
 
 class Stream(ReceivingStream[SendT, ReceiveT]):
@@ -33,6 +37,8 @@ class Stream(ReceivingStream[SendT, ReceiveT]):
         # All of it here, not a part in each base: three calls less for every RPC.
         del codec  # the base class in the engine has it
         self._loop = loop
+        self.id = next(numbers)
+        self._began = monotonic()
         self._status = None
         self._error = None
         self._trailers = None

@@ -1,0 +1,160 @@
+"""Live streams: who is connected, since when, how much went which way, what each waits for; and an end to one.
+
+Nothing is kept for this while messages pass: a `LiveStream` is made from a call when somebody looks.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from enum import Enum
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from penstock.method import Kind
+from penstock.status import Status, StatusCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from penstock._client_call import ClientCall
+    from penstock.channel import Channel
+    from penstock.server import Server
+    from penstock.server_calls import ServerStream
+
+    AnyCall: TypeAlias = ClientCall[Any, Any] | ServerStream[Any, Any]
+
+__all__ = ["LiveStream", "Waiting"]
+
+
+class Waiting(Enum):
+    """What a call waits for. The first that is true, in this order."""
+
+    INTERCEPTOR = "interceptor"
+    """A client's call, not sent yet: an interceptor has not come to its `yield`."""
+    CREDENTIALS = "credentials"
+    """A client's call, not sent yet: its credentials are being fetched."""
+    CONNECTING = "connecting"
+    """A client's call, not sent yet: there is no connection that takes calls."""
+    PLACE = "place"
+    """A client's call, not sent yet: the server takes no more at once (MAX_CONCURRENT_STREAMS)."""
+    ENDED = "ended"
+    """The call is over, and its handler has not ended yet."""
+    ROOM = "room"
+    """A `send` waits until the peer or the socket takes what is queued; or the last messages do, behind a handler."""
+    MESSAGE = "message"
+    """A `receive`, or a `finish`, waits for the peer."""
+    NOTHING = "nothing"
+    """Nothing that the stream knows of: the program computes, or waits for something of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStream:
+    """One call as it was when it was looked at."""
+
+    id: int
+    """Names the call in this process: `stream.id` on the call itself. Later calls have greater ones."""
+    kind: Kind
+    """Which sides send a stream."""
+    method: str
+    """`/package.Service/Method`."""
+    peer: str
+    """Address of the other side; of a call that is not sent yet, where its channel leads."""
+    identity: Any
+    """What `Server(authenticate=...)` returned; `None` without, and on a client."""
+    waits_for: Waiting
+    """What it waits for."""
+    age_seconds: float
+    """Since it began."""
+    time_remaining: float | None
+    """Seconds until the deadline, at least 0; `None` if there is none."""
+    held_bytes: int
+    """Received, and not taken by the program."""
+    queued_bytes: int
+    """Sent by the program, and not taken by the peer or the socket."""
+    _call: weakref.ref[AnyCall] = field(repr=False, compare=False)
+    """To kill it; a picture of a call does not hold it."""
+
+    def kill(self, reason: str) -> bool:
+        """End the call on both sides with CANCELLED, whatever it is doing; its handler is cancelled.
+
+        Does not wait. The log says who was killed, and why.
+        Concurrency: any task of the call's loop.
+
+        Args:
+            reason: For the log and for the peer.
+
+        Returns:
+            False if the call had ended before: nothing happened.
+        """
+        call = self._call()
+        if call is None or call._status is not None:
+            return False
+        call._close(Status(StatusCode.CANCELLED, f"killed by the operator: {reason}"))
+        return True
+
+
+def of_server(server: Server, method: str, peer: str) -> Iterator[LiveStream]:
+    """What `Server.streams` gives."""
+    for connection in list(server.connections):
+        if connection.peer.startswith(peer):
+            for call in list(connection.calls):
+                # Whoever iterates may await meanwhile, and calls end.
+                if call.method.startswith(method) and call in connection.calls:
+                    yield _of_server_call(call)
+
+
+def of_channel(channel: Channel, method: str) -> Iterator[LiveStream]:
+    """What `Channel.streams` gives."""
+    for call in list(channel._starting):
+        waits_for = channel._starting.get(call)
+        if waits_for is not None and call.method.startswith(method):
+            yield _of_client_call(call, waits_for)
+    for connection in list(channel._connector.connections) if channel._connector is not None else ():
+        for call in list(connection.calls):
+            if call.method.startswith(method) and call in connection.calls:
+                yield _of_client_call(call, _waits_for(call))
+
+
+def _of_server_call(call: ServerStream[Any, Any]) -> LiveStream:
+    route = call._connection._server.route(call.method)
+    if call._status is not None:
+        waits_for = Waiting.ENDED
+    elif call._task is not None and call._task.done():
+        waits_for = Waiting.ROOM
+    else:
+        waits_for = _waits_for(call)
+    return _look(call, Kind.BOTH_STREAM if route is None else route.kind, call.peer, call.identity, waits_for)
+
+
+def _of_client_call(call: ClientCall[Any, Any], waits_for: Waiting) -> LiveStream:
+    channel = call._channel
+    if waits_for is Waiting.CONNECTING and channel._connector is not None and channel._connector.current() is not None:
+        waits_for = Waiting.PLACE
+    elif waits_for is Waiting.NOTHING and call._initial_waiter is not None and not call._initial_waiter.done():
+        waits_for = Waiting.MESSAGE
+    return _look(call, call.kind, call.peer or str(channel._address), None, waits_for)
+
+
+def _waits_for(call: AnyCall) -> Waiting:
+    if call._send_waiters:
+        return Waiting.ROOM
+    return Waiting.NOTHING if call._receive_waiter is None else Waiting.MESSAGE
+
+
+def _look(call: AnyCall, kind: Kind, peer: str, identity: object, waits_for: Waiting) -> LiveStream:
+    age_seconds = monotonic() - call._began
+    queued_bytes, held_bytes = call._queued_bytes, call._held_bytes
+    return LiveStream(
+        call.id,
+        kind,
+        call.method,
+        peer,
+        identity,
+        waits_for,
+        age_seconds,
+        call.time_remaining,
+        held_bytes,
+        queued_bytes,
+        weakref.ref(call),
+    )

@@ -1,0 +1,210 @@
+"""Live streams: what is told of a call that is open, and the end that an operator gives it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from penstock import Cancelled, Channel, Kind, LiveStream, Server, ServerStream, Stream, Waiting
+from tests.unit.echo import NOTE, echoing
+from tests.unit.echo import Waiting as WaitingService
+from tests.unit.memory import Ends, both_ends, connected, settle
+from tests.unit.sides import FULL, Side, awaited, both_ways, hold, let_go, small_ends
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PATH = "/test.Service/Method"
+
+
+def server_of(ends: Ends) -> Server:
+    return ends.channel.connector.server
+
+
+def look(ends: Ends, call: Stream[bytes, bytes]) -> LiveStream:
+    """The one stream that is live on the side of `call`."""
+    (live,) = ends.channel.streams() if call is ends.client else server_of(ends).streams()
+    return live
+
+
+async def test_both_sides_see_a_call_that_is_open() -> None:
+    async with both_ends(timeout=100) as ends:
+        client, server = look(ends, ends.client), look(ends, ends.server)
+        assert (client.method, client.kind, client.peer) == (PATH, Kind.BOTH_STREAM, "memory:1")
+        assert (server.method, server.kind, server.peer) == (PATH, Kind.BOTH_STREAM, "memory:1")
+        assert (client.id, server.id) == (ends.client.id, ends.server.id)
+        assert client.id < server.id  # later calls have greater ones
+        assert 0 <= server.age_seconds <= client.age_seconds < 100
+        assert client.time_remaining is not None
+        assert 0 < client.time_remaining <= 100
+    assert not [*ends.channel.streams()]
+    assert not [*server_of(ends).streams()]
+
+
+@both_ways
+async def test_what_is_queued_and_what_is_held_are_told_in_bytes(side: Side) -> None:
+    async with both_ends() as ends:
+        sender, receiver = side(ends)
+        hold(ends)
+        sender.send_nowait(bytes(95))
+        assert look(ends, sender).queued_bytes == 100
+        await let_go(ends)
+        assert look(ends, sender).queued_bytes == 0
+        assert look(ends, receiver).held_bytes == 100
+
+
+@both_ways
+async def test_a_receive_waits_for_a_message(side: Side) -> None:
+    async with both_ends() as ends:
+        _sender, receiver = side(ends)
+        assert look(ends, receiver).waits_for is Waiting.NOTHING
+        receiving = asyncio.create_task(awaited(receiver.receive()))
+        await settle()
+        assert look(ends, receiver).waits_for is Waiting.MESSAGE
+        receiving.cancel()
+        await settle()
+        assert look(ends, receiver).waits_for is Waiting.NOTHING
+
+
+@both_ways
+async def test_a_send_waits_for_room_even_if_a_receive_waits_as_well(side: Side) -> None:
+    async with small_ends() as ends:
+        sender, _receiver = side(ends)
+        hold(ends)
+        sender.send_nowait(FULL)
+        receiving = asyncio.create_task(awaited(sender.receive()))
+        sending = asyncio.ensure_future(sender.send(FULL))
+        await settle()
+        assert look(ends, sender).waits_for is Waiting.ROOM
+        await let_go(ends)
+        await sending
+        assert look(ends, sender).waits_for is Waiting.MESSAGE
+        receiving.cancel()
+
+
+async def test_a_client_that_waits_for_initial_metadata_waits_for_a_message() -> None:
+    async with both_ends() as ends:
+        waiting = asyncio.create_task(ends.client.initial_metadata())
+        await settle()
+        assert look(ends, ends.client).waits_for is Waiting.MESSAGE
+        await ends.server.send_initial_metadata({})
+        await waiting
+        assert look(ends, ends.client).waits_for is Waiting.NOTHING
+
+
+async def test_a_handler_that_goes_on_after_the_end_is_still_seen() -> None:
+    go_on = asyncio.Event()
+
+    async def cleaning_up(stream: ServerStream[bytes, bytes]) -> None:
+        try:
+            await stream.receive()
+        finally:
+            await go_on.wait()
+
+    async with connected(fallback=cleaning_up) as channel:
+        async with channel.stream(PATH):
+            await settle()
+        await settle()
+        assert not [*channel.streams()]
+        (live,) = channel.connector.server.streams()
+        assert live.waits_for is Waiting.ENDED
+        assert not live.kill("it has ended")
+        go_on.set()
+        await settle()
+        assert not [*channel.connector.server.streams()]
+
+
+async def test_what_a_handler_that_has_returned_left_in_the_queue_waits_for_room() -> None:
+    async with echoing() as (client, channel):
+        server = channel.connector.server
+        async with client.server_stream(NOTE) as stream:
+            channel.wires[1].hold()
+            await settle()
+            (live,) = server.streams()
+            assert live.waits_for is Waiting.ROOM
+            assert live.queued_bytes > 0
+            channel.wires[1].release()
+            assert [reply.number async for reply in stream] == [0, 1]
+
+
+@pytest.mark.parametrize("service", ["/penstock.test.echo.Echo/", ""])
+async def test_streams_can_be_chosen_by_method_and_peer(service: str) -> None:
+    async with echoing(WaitingService()) as (client, channel), client.both_stream(), client.server_stream(NOTE):
+        await settle()
+        server = channel.connector.server
+        assert kinds(server.streams(method=service)) == {Kind.BOTH_STREAM, Kind.SERVER_STREAM}
+        assert kinds(channel.streams(method=service)) == {Kind.BOTH_STREAM, Kind.SERVER_STREAM}
+        assert kinds(server.streams(method=service, peer="memory:")) == {Kind.BOTH_STREAM, Kind.SERVER_STREAM}
+        assert kinds(server.streams(method="/penstock.test.echo.Echo/Both")) == {Kind.BOTH_STREAM}
+        assert kinds(channel.streams(method="/penstock.test.echo.Echo/Both")) == {Kind.BOTH_STREAM}
+        assert not kinds(server.streams(peer="elsewhere:"))
+        assert not kinds(server.streams(method="/other.Service/"))
+
+
+def kinds(streams: Iterable[LiveStream]) -> set[Kind]:
+    return {live.kind for live in streams}
+
+
+@both_ways
+async def test_what_ended_while_streams_are_looked_at_is_left_out(side: Side) -> None:
+    async with echoing(WaitingService()) as (client, channel):
+        calls = [client.both_stream() for _ in range(3)]
+        for call in calls:
+            await call.__aenter__()
+        await settle()
+        looking = channel.streams() if side.__name__ == "from_client" else channel.connector.server.streams()
+        first = next(looking)
+        for live in channel.streams():
+            live.kill("it has been seen")
+        await settle()
+        assert [*looking] == []
+        assert not first.kill("again")
+        for call in calls:
+            await call.__aexit__(None, None, None)
+
+
+@both_ways
+async def test_killing_ends_a_call_on_both_sides_once(side: Side) -> None:
+    async with both_ends() as ends:
+        killer, other = side(ends)
+        live = look(ends, killer)
+        assert live.kill("too old")
+        assert killer.status is not None
+        assert killer.status.message == "killed by the operator: too old"
+        with pytest.raises(Cancelled, match="killed by the operator: too old"):
+            await killer.receive()
+        await settle()
+        with pytest.raises(Cancelled):
+            await other.receive()
+        assert not live.kill("again")
+        assert not [*ends.channel.streams()]
+
+
+async def test_a_client_is_told_why_the_server_killed_its_call() -> None:
+    async with both_ends() as ends:
+        look(ends, ends.server).kill("too old")
+        with pytest.raises(Cancelled, match="killed by the operator: too old"):
+            await ends.client.receive()
+
+
+async def test_a_call_that_is_gone_cannot_be_killed() -> None:
+    async with both_ends() as ends:
+        live = look(ends, ends.client)
+    del ends
+    await settle()
+    assert not live.kill("it is gone")
+
+
+async def test_a_picture_cannot_be_changed_and_shows_no_private_part() -> None:
+    async with both_ends() as ends:
+        live = look(ends, ends.client)
+        assert "_call" not in repr(live)
+        change: Any = live
+        with pytest.raises(AttributeError):
+            change.method = "another"
+
+
+def test_a_channel_without_a_connection_has_no_streams() -> None:
+    assert [*Channel("localhost:1").streams()] == []
