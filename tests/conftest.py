@@ -33,7 +33,7 @@ def pytest_collection_finish() -> None:
 def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Keep a line for the end of the run, behind the parameters of the test: what a suite of others has counted."""
     lines = request.config.stash.setdefault(COUNTS, [])
-    return lambda line: lines.append(f"{request.node.callspec.id}: {line}")
+    return lambda line: lines.append(f"{request.node.name}: {line}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

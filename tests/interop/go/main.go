@@ -2,6 +2,8 @@
 //
 //	interop [-window BYTES] server              prints its address, then a record of every call that ended
 //	interop [-window BYTES] client ADDRESS CALL...  makes the calls, one after another, and prints their outcomes
+//	interop storm-server                  prints its address; answers calls that end at random moments
+//	interop storm ADDRESS CALLS WORKERS   makes such calls on one connection, and prints what became of them
 //
 // All that is printed is JSON, one object on a line. What a call and an outcome hold, and what the service does, stands
 // in tests/interop/calls.py.
@@ -13,6 +15,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strconv"
 )
 
 func main() {
@@ -24,9 +27,21 @@ func main() {
 		serve(int32(*window))
 	case flag.NArg() >= 2 && flag.Arg(0) == "client":
 		runCalls(int32(*window), flag.Arg(1), flag.Args()[2:])
+	case flag.NArg() == 1 && flag.Arg(0) == "storm-server":
+		serveStorm()
+	case flag.NArg() == 4 && flag.Arg(0) == "storm":
+		storm(flag.Arg(1), number(flag.Arg(2)), number(flag.Arg(3)))
 	default:
-		log.Fatal("usage: interop [-window BYTES] server | client ADDRESS CALL...")
+		log.Fatal("usage: interop [-window BYTES] server | client ADDRESS CALL... | storm-server | storm ADDRESS CALLS WORKERS")
 	}
+}
+
+func number(text string) int {
+	value, err := strconv.Atoi(text)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
 }
 
 // emit prints one line of JSON with a single write, so that lines of different calls do not mix.

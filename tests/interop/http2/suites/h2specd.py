@@ -19,6 +19,8 @@ ATTEMPTS = 5
 PORTS = range(20_000, 30_000)
 """Below those that systems give to clients. h2specd takes one for each case, in a row."""
 ROW = 100
+ANSWER_SECONDS = 5
+"""What h2specd waits for an answer; its default of 2 s is too short where other programs use the machine."""
 RELAY = Path(__file__).with_name("relay.py")
 
 
@@ -55,6 +57,7 @@ async def run(
 async def _run(folder: Path, first_port: int, certificate: Path | None) -> str:
     # h2specd cuts the command at spaces, so that it may have none; hence the script and its folder.
     command = [str(go_programs.build() / "h2specd"), "--exec", "./call", "--from-port", str(first_port)]
+    command += ["--timeout", str(ANSWER_SECONDS)]
     if certificate is not None:
         command += ["--tls", "--cert-file", str(certificate), "--cert-key-file", str(certificate)]
     process = await asyncio.create_subprocess_exec(
