@@ -20,7 +20,7 @@ PATH = "/test.Service/Method"
 
 
 def server_of(ends: Ends) -> Server:
-    return ends.channel.connector.server
+    return ends.channel.server
 
 
 def look(ends: Ends, call: Stream[bytes, bytes]) -> LiveStream:
@@ -108,17 +108,17 @@ async def test_a_handler_that_goes_on_after_the_end_is_still_seen() -> None:
             await settle()
         await settle()
         assert not [*channel.streams()]
-        (live,) = channel.connector.server.streams()
+        (live,) = channel.server.streams()
         assert live.waits_for is Waiting.ENDED
         assert not live.kill("it has ended")
         go_on.set()
         await settle()
-        assert not [*channel.connector.server.streams()]
+        assert not [*channel.server.streams()]
 
 
 async def test_what_a_handler_that_has_returned_left_in_the_queue_waits_for_room() -> None:
     async with echoing() as (client, channel):
-        server = channel.connector.server
+        server = channel.server
         async with client.server_stream(NOTE) as stream:
             channel.wires[1].hold()
             await settle()
@@ -133,7 +133,7 @@ async def test_what_a_handler_that_has_returned_left_in_the_queue_waits_for_room
 async def test_streams_can_be_chosen_by_method_and_peer(service: str) -> None:
     async with echoing(WaitingService()) as (client, channel), client.both_stream(), client.server_stream(NOTE):
         await settle()
-        server = channel.connector.server
+        server = channel.server
         assert kinds(server.streams(method=service)) == {Kind.BOTH_STREAM, Kind.SERVER_STREAM}
         assert kinds(channel.streams(method=service)) == {Kind.BOTH_STREAM, Kind.SERVER_STREAM}
         assert kinds(server.streams(method=service, peer="memory:")) == {Kind.BOTH_STREAM, Kind.SERVER_STREAM}
@@ -154,7 +154,7 @@ async def test_what_ended_while_streams_are_looked_at_is_left_out(side: Side) ->
         for call in calls:
             await call.__aenter__()
         await settle()
-        looking = channel.streams() if side.__name__ == "from_client" else channel.connector.server.streams()
+        looking = channel.streams() if side.__name__ == "from_client" else channel.server.streams()
         first = next(looking)
         for live in channel.streams():
             live.kill("it has been seen")
