@@ -7,6 +7,7 @@ from penstock.client_calls import BothStreamCall, ClientCall, ClientStreamCall, 
 from penstock.codec import PROTOBUF, RAW, Codec
 from penstock.compression import Compression
 from penstock.credentials import Credentials
+from penstock.ends import End
 from penstock.errors import (
     BusyError,
     Cancelled,
@@ -53,6 +54,7 @@ __all__ = [
     "Credentials",
     "DeadlineExceeded",
     "Encoded",
+    "End",
     "EndOfStream",
     "Error",
     "ForeignText",

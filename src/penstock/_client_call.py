@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from penstock import credentials
 from penstock._arguments import check_kind
 from penstock._deadline import bounded, of_call
-from penstock._ending import CANCEL
+from penstock._ending import CANCEL, CANCELLED, end_of
 from penstock._engine import MANY
 from penstock._interception import Inside
+from penstock.ends import End
 from penstock.errors import Origin, RpcError, UsageError
 from penstock.limits import CallOptions
 from penstock.live import Waiting
@@ -176,7 +177,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
             left = deadline.left()
             if left <= 0:
                 connection.release(self)
-                self._conclude(deadline.status(), Origin.LOCAL)
+                self._conclude(deadline.status(), Origin.LOCAL, End.DEADLINE)
                 raise self._fresh_error()
             deadline.watch(self._channel._timers, self)
         self._connection = connection
@@ -198,7 +199,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
             async with asyncio.timeout(None) as self._starting:
                 return await bounded(self._deadline, waiting)
         except RpcError as error:
-            self._conclude(error.status, error.origin, error.metadata.pairs(), retryable=error.retryable)
+            end = self._why_not_begun(what)
+            self._conclude(error.status, error.origin, end, error.metadata.pairs(), retryable=error.retryable)
             # The new error says all that this one said; what led to this one led to it.
             raise self._fresh_error() from (error.__cause__ or error)
         except TimeoutError:
@@ -260,7 +262,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
         if reply is None or reply is MANY:
             count = "no" if reply is None else "more than one"
             text = f"the server sent {count} reply; this method has one"
-            raise self._overrule(Status(StatusCode.UNIMPLEMENTED, text))
+            raise self._overrule(Status(StatusCode.UNIMPLEMENTED, text), End.BROKEN)
         return reply
 
     # The end.
@@ -271,16 +273,22 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
     def _on_expired(self) -> None:
         if self._deadline is not None:
-            self._close(self._deadline.status())
+            self._close(self._deadline.status(), End.DEADLINE)
 
-    def _close(self, status: Status) -> None:
+    def _close(self, status: Status, end: End) -> None:
         if self._status is None:
             self._reset(CANCEL)
-            self._conclude(status, Origin.LOCAL)
+            self._conclude(status, Origin.LOCAL, end)
             if self._starting is not None and not self._starting.expired():
                 self._starting.reschedule(self._loop.time())
 
-    def _on_concluded(self) -> None:
+    def _give_up(self, error: BaseException | None) -> None:
+        """End the call, if it has not ended, because its block or its `await` is left."""
+        if self._status is None:
+            self._close(CANCELLED, end_of(error))
+
+    def _on_concluded(self, end: End) -> None:
+        self._channel._ends[end] += 1
         if self._deadline is not None:
             self._deadline.unwatch(self)
         if self._initial_waiter is not None:
@@ -292,11 +300,30 @@ class ClientCall(Stream[RequestT, ReplyT]):
         if self._initial_waiter is not None and not self._initial_waiter.done():
             self._initial_waiter.set_result(None)
 
-    def _judge(self, status: Status) -> Status:
+    def _ends(self) -> dict[End, int]:
+        return self._channel._ends
+
+    def _end_of_connection(self) -> End:
+        return End.CONNECTION_LOST if self._connection is None else self._connection.end_of_calls
+
+    def _judge(self, status: Status, end: End) -> tuple[Status, End]:
         # The peer may tell of the deadline first, each in its own way; to the caller it is one thing.
-        if status.code == StatusCode.CANCELLED and self._deadline is not None and self._deadline.is_over():
-            return self._deadline.status()
-        return status
+        if self._deadline is not None and self._is_overdue():
+            if status.code == StatusCode.CANCELLED:
+                return self._deadline.status(), End.DEADLINE
+            if status.code == StatusCode.DEADLINE_EXCEEDED:
+                return status, End.DEADLINE
+        return status, end
+
+    def _why_not_begun(self, awaited: Waiting) -> End:
+        if self._is_overdue():
+            return End.DEADLINE
+        if self._channel._closed:
+            return End.CLOSED
+        return End.UNPROCESSED if awaited is Waiting.CONNECTING else End.REFUSED
+
+    def _is_overdue(self) -> bool:
+        return self._deadline is not None and self._deadline.is_over()
 
     def _why_last(self, iterating: bool) -> Exception:
         return self._lost() if self._status is None else super()._why_last(iterating)

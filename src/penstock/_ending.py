@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from penstock import _engine
 from penstock._details import KEY as DETAILS_KEY
 from penstock._details import unpack
+from penstock.ends import End
 from penstock.errors import Origin, RpcError, outcome
 from penstock.metadata import Metadata
 from penstock.status import Status, StatusCode
@@ -19,6 +20,10 @@ SendT = TypeVar("SendT")
 ReceiveT = TypeVar("ReceiveT")
 
 OK = Status(StatusCode.OK)
+CANCELLED = Status(StatusCode.CANCELLED, "cancelled by this side")
+
+ENDS = {"status": End.RAISED, "broken": End.BROKEN, "limit": End.LIMIT}
+"""What the engine says ended a call, where that says all."""
 
 CANCEL = 8
 """HTTP/2 error code. Source: RFC 9113 section 7."""
@@ -27,13 +32,14 @@ CANCEL = 8
 class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
     """The end of a stream, and the waits that it cuts short."""
 
-    __slots__ = ("_began", "_error", "_loop", "_status", "_told", "_trailers", "_waiting", "id")
+    __slots__ = ("_began", "_end", "_error", "_loop", "_status", "_told", "_trailers", "_waiting", "id")
 
     id: int
     """Names the call in this process, as in `server.streams()`."""
     _began: float
     _loop: asyncio.AbstractEventLoop
     _status: Status | None
+    _end: End | None
     _error: RpcError | None
     _trailers: list[tuple[str, MetadataValue]] | None
     _waiting: set[object]
@@ -44,9 +50,14 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         """How the call ended; `None` before the end."""
         return self._status
 
+    @property
+    def end(self) -> End | None:
+        """Why the call ended, as this side saw it; `None` before the end."""
+        return self._end
+
     def cancel(self) -> None:
         """End the call now, on both sides, with CANCELLED. Harmless after the end."""
-        self._close(Status(StatusCode.CANCELLED, "cancelled by this side"))
+        self._close(CANCELLED, End.LEFT)
 
     # Waiting.
 
@@ -74,24 +85,41 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         message: str,
         trailers: list[tuple[str, MetadataValue]] | None,
         origin: str,
+        cause: str,
         unprocessed: bool,
     ) -> None:
         if code == 0:
-            self._conclude(Status(StatusCode.OK, message) if message else OK, Origin.REMOTE, trailers)
+            self._on_ok(Status(StatusCode.OK, message) if message else OK, trailers)
             return
         packed = Metadata(trailers).get(DETAILS_KEY)
         details = unpack(packed) if isinstance(packed, bytes) else ()
         status = Status(StatusCode(code), message, details)
-        self._conclude(self._judge(status), Origin(origin), trailers, retryable=unprocessed)
+        status, end = self._judge(status, self._why(status, cause, unprocessed))
+        self._conclude(status, Origin(origin), end, trailers, retryable=unprocessed)
 
-    def _judge(self, status: Status) -> Status:
+    def _on_ok(self, status: Status, trailers: list[tuple[str, MetadataValue]] | None) -> None:
+        self._conclude(status, Origin.REMOTE, End.RETURNED, trailers)
+
+    def _why(self, status: Status, cause: str, unprocessed: bool) -> End:
+        if unprocessed:
+            return End.UNPROCESSED
+        if cause == "reset":
+            return End.PEER_CANCELLED if status.code == StatusCode.CANCELLED else End.PEER_RESET
+        return self._end_of_connection() if cause == "lost" else ENDS[cause]
+
+    def _end_of_connection(self) -> End:
+        """Why the connection ended under the call."""
+        raise NotImplementedError
+
+    def _judge(self, status: Status, end: End) -> tuple[Status, End]:
         """What the peer says, as this side sees it."""
-        return status
+        return status, end
 
     def _conclude(
         self,
         status: Status,
         origin: Origin,
+        end: End,
         trailers: list[tuple[str, MetadataValue]] | None = None,
         *,
         retryable: bool = False,
@@ -100,30 +128,39 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         if self._status is not None:
             return
         self._status = status
+        self._end = end
         self._trailers = trailers
         if status.code != StatusCode.OK:
             self._error = outcome(status, origin, trailers, retryable=retryable)
         self._wake_all()
-        self._on_concluded()
+        self._on_concluded(end)
 
     def _wake_all(self) -> None:
         """Tell whoever waits to send or to receive."""
         raise NotImplementedError
 
-    def _on_concluded(self) -> None:
-        """For the side that holds the call: give back its place."""
+    def _on_concluded(self, end: End) -> None:
+        """For the side that holds the call: count the end, and give back its place."""
 
-    def _close(self, status: Status) -> None:
-        """End the call from this side."""
+    def _ends(self) -> dict[End, int]:
+        """The counts of this side."""
         raise NotImplementedError
 
-    def _overrule(self, status: Status) -> RpcError:
+    def _close(self, status: Status, end: End) -> None:
+        """End the call from this side, if it has not ended: the one way to do so."""
+        raise NotImplementedError
+
+    def _overrule(self, status: Status, end: End) -> RpcError:
         """End the call with what this side found wrong, even if the peer has ended it with OK meanwhile."""
-        self._close(status)
-        if self._status is not status:
+        before = self._end
+        self._close(status, end)
+        if before is not None:
             self._reset(CANCEL)  # drops what nobody took
-            self._status = status
+            self._status, self._end = status, end
             self._error = outcome(status, Origin.LOCAL)
+            counts = self._ends()
+            counts[before] -= 1
+            counts[end] += 1
         return self._fresh_error()
 
     def _check_going(self) -> None:
@@ -143,3 +180,10 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
 
     def _lost(self) -> RpcError:
         return outcome(Status(StatusCode.UNAVAILABLE, "the connection is gone"), Origin.TRANSPORT)
+
+
+def end_of(error: BaseException | None) -> End:
+    """Why a call ends whose block, or whose `await`, is left with this before the call had ended."""
+    if isinstance(error, asyncio.CancelledError):
+        return End.TASK_CANCELLED
+    return End.EXITED if isinstance(error, SystemExit | KeyboardInterrupt) else End.LEFT

@@ -14,6 +14,7 @@ from penstock._ending import OK
 from penstock._forms import check_arguments, check_handler, check_services, name_of
 from penstock._interception import Inside, awaited
 from penstock.codec import PROTOBUF
+from penstock.ends import End
 from penstock.errors import RpcError, UsageError
 from penstock.method import Kind, Method, raw_method, server_codec
 from penstock.server_calls import FAILED
@@ -58,7 +59,7 @@ class Route:
                 await self._many_replies(call)
                 call._finish_ok()
         except asyncio.CancelledError:
-            call._finish_with(CANCELLED)
+            call._finish_with(CANCELLED, End.TASK_CANCELLED)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its call, not the server
             self._end_with(call, error)
@@ -123,7 +124,7 @@ class Route:
         _look_at_deadline(call)
         known = _rpc_error(error)
         if known is not None and not known._outcome_of_call:
-            call._finish_with(known.status, known.metadata)
+            call._finish_with(known.status, End.RAISED, known.metadata)
         elif known is not None and call._status is not None:
             logger.debug("%s from %s ended: %s", call.method, call.peer, known)
         else:

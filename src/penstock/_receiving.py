@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from penstock._ending import ReceiveT, SendT
 from penstock._sending import SendingStream
+from penstock.ends import End
 from penstock.errors import BusyError, EndOfStream, RpcError, UsageError
 from penstock.status import Status, StatusCode
 
@@ -102,8 +103,11 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
 
     def _undecodable(self, error: Exception) -> RpcError:
         # A limit names itself: one that is too large expanded could still be decoded.
-        known = error.status if isinstance(error, RpcError) else None
-        failure = self._overrule(known or Status(StatusCode.INTERNAL, f"a message could not be decoded: {error}"))
+        if isinstance(error, RpcError):
+            failure = self._overrule(error.status, End.LIMIT)
+        else:
+            status = Status(StatusCode.INTERNAL, f"a message could not be decoded: {error}")
+            failure = self._overrule(status, End.BROKEN)
         failure.__cause__ = error
         return failure
 

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from penstock._transport import Transport
+from penstock.ends import End
 from penstock.server_calls import ServerStream
 from penstock.status import Status, StatusCode
 
@@ -49,6 +50,7 @@ class ServerConnection(Transport):
             any_subtype=server.any_subtype,
         )
         self._server = server
+        self.ends = server.ends
         self._established = False
         self._among: set[Expiring] = set()
         self.draining = server.draining
@@ -129,7 +131,7 @@ class ServerConnection(Transport):
         call: ServerStream[Any, Any] = ServerStream(codec, self, path, authority, metadata, timeout_seconds)
         self.engine.adopt(call, stream_id)
         if route is None:
-            call._close(Status(StatusCode.UNIMPLEMENTED, f"unknown method {path}"))
+            call._close(Status(StatusCode.UNIMPLEMENTED, f"unknown method {path}"), End.REFUSED)
             return
         if timeout_seconds is not None and timeout_seconds <= 0:
             call._on_expired()

@@ -30,7 +30,7 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
                 await self._go_inside(self._around)
             await self._start()
         except BaseException as error:
-            self.cancel()
+            self._give_up(error)
             await self._leave(error)
             raise
         self._entered = True
@@ -41,8 +41,7 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
     ) -> None:
         del traceback
         is_unfinished = self._status is None
-        if is_unfinished:
-            self.cancel()
+        self._give_up(error)
         if self._inside is None:
             self._unwatch()
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from penstock import _address, _engine, tls
 from penstock._tls_session import TlsSession
+from penstock.ends import End
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -88,6 +89,8 @@ class Transport(asyncio.BufferedProtocol):
         """Done when the socket is closed."""
         self.reason = ""
         """Why the connection ended, for people; empty before."""
+        self.end_of_calls = End.CONNECTION_LOST
+        """Why the calls end that the connection's end ends; set it before this side ends it for a reason of its own."""
         self._transport: asyncio.Transport | None = None
         self._session = None if context is None else TlsSession(self, context, server_hostname)
         self._is_full = self._is_behind = False
@@ -154,8 +157,10 @@ class Transport(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.close()
 
-    def abort(self, reason: str) -> None:
-        """Fail every call, tell the peer if it listens, and close the socket without waiting for it."""
+    def abort(self, reason: str, end: End | None = None) -> None:
+        """End every call, with `end` if given, tell the peer if it listens, and close the socket without waiting."""
+        if end is not None:
+            self.end_of_calls = end
         self.engine.abort(reason)
         if self._transport is not None:
             self._transport.abort()

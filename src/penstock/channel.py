@@ -16,6 +16,7 @@ from penstock._forms import check_arguments
 from penstock._interception import Around, check_awaitable, checked
 from penstock._timers import Timers
 from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
+from penstock.ends import End
 from penstock.errors import RpcError, UsageError
 from penstock.limits import CallOptions, Limits
 from penstock.method import Method, client_codec, raw_method
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from penstock.metadata import MetadataLike
 
 __all__ = ["Channel", "ChannelState"]
+
+CLOSED = Status(StatusCode.CANCELLED, "the channel is closed")
 
 RequestT = TypeVar("RequestT")
 ReplyT = TypeVar("ReplyT")
@@ -114,6 +117,8 @@ class Channel:
         self._dial: Dial | None = None
         """What connects in place of a socket."""
         self._timers_made: Timers | None = None
+        self._ends = dict.fromkeys(End, 0)
+        """How many calls ended in which way."""
         self._process = os.getpid()
         self._closed = False
 
@@ -164,11 +169,11 @@ class Channel:
         if self._process != os.getpid():
             return
         for call in list(self._starting):
-            call._close(Status(StatusCode.CANCELLED, "the channel is closed"))
+            call._close(CLOSED, End.CLOSED)
         if self._connector is not None:
             for connection in list(self._connector.connections):
                 for call in list(connection.calls):
-                    call.cancel()
+                    call._close(CLOSED, End.CLOSED)
             await self._connector.close()
 
     def streams(self, *, method: str = "") -> Iterator[LiveStream]:

@@ -46,9 +46,10 @@ class UnaryCall(ClientCall[Never, ReplyT]):
         try:
             await self._start()
             return await self._receive_only()
+        except BaseException as error:
+            self._give_up(error)
+            raise
         finally:
-            if self._status is None:
-                self.cancel()
             self._unwatch()
 
     async def _run_inside(self, around: Around) -> ReplyT:
@@ -56,7 +57,7 @@ class UnaryCall(ClientCall[Never, ReplyT]):
             await self._go_inside(around)
             reply = await self._run()
         except BaseException as error:
-            self.cancel()
+            self._give_up(error)
             await self._leave(error)
             raise
         await self._leave(None)

@@ -11,6 +11,7 @@ from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from penstock.ends import End
 from penstock.method import Kind
 from penstock.status import Status, StatusCode
 
@@ -90,7 +91,7 @@ class LiveStream:
         call = self._call()
         if call is None or call._status is not None:
             return False
-        call._close(Status(StatusCode.CANCELLED, f"killed by the operator: {reason}"))
+        call._close(Status(StatusCode.CANCELLED, f"killed by the operator: {reason}"), End.KILLED)
         return True
 
 

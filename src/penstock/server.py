@@ -18,6 +18,7 @@ from penstock._interception import around_server
 from penstock._listening import Listeners
 from penstock._server_connection import ServerConnection, accept
 from penstock._timers import Timers
+from penstock.ends import End
 from penstock.errors import UsageError
 from penstock.limits import Limits
 from penstock.method import raw_method, server_codec
@@ -115,6 +116,8 @@ class Server:
         """Clients that are connected."""
         self.draining = asyncio.Event()
         """Set when the server wants handlers to finish."""
+        self.ends = dict.fromkeys(End, 0)
+        """How many calls ended in which way."""
         self.tls: ssl.SSLContext | None = None
         """What the next connection uses; `None` in plaintext."""
         self._listeners = Listeners()
@@ -312,7 +315,7 @@ class Server:
     async def _cancel_calls(self, open_calls: set[ServerStream[Any, Any]]) -> StopReport:
         left = [call for connection in self.connections for call in connection.calls]
         for call in left:
-            call._close(Status(StatusCode.UNAVAILABLE, "the server is shutting down"))
+            call._close(Status(StatusCode.UNAVAILABLE, "the server is shutting down"), End.DRAINED)
         tasks = {call._task: call for call in left if call._task is not None and not call._task.done()}
         stuck = (await asyncio.wait(tasks, timeout=CLEANUP_SECONDS))[1] if tasks else set()
         report = StopReport(

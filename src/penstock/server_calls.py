@@ -9,7 +9,9 @@ from penstock._arguments import check_compression
 from penstock._deadline import Deadline
 from penstock._details import KEY as DETAILS_KEY
 from penstock._details import pack
+from penstock._ending import OK
 from penstock._engine import MANY
+from penstock.ends import End
 from penstock.errors import Origin, RpcError, UsageError
 from penstock.metadata import Metadata, to_wire
 from penstock.status import Status, StatusCode
@@ -52,6 +54,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         "_connection",
         "_deadline",
         "_expected",
+        "_expected_end",
         "_metadata",
         "_request_pairs",
         "_task",
@@ -82,6 +85,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         self._metadata: Metadata | None = None
         self._trailing: Metadata | None = None
         self._expected: Status | None = None
+        self._expected_end = End.RETURNED
         self._task: asyncio.Task[None] | None = None
         self._cancelling: asyncio.Handle | None = None
         self._deadline = None if timeout_seconds is None else Deadline(connection.loop, timeout_seconds)
@@ -165,7 +169,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
 
     def cancel(self) -> None:
         """End the call now, on both sides, with CANCELLED; what is queued is dropped. Harmless after the end."""
-        self._close(Status(StatusCode.CANCELLED, "cancelled by the handler"))
+        self._close(Status(StatusCode.CANCELLED, "cancelled by the handler"), End.LEFT)
 
     # For what runs the handler.
 
@@ -206,10 +210,11 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         if self._status is None:
             self._finish(0, "", None, None if self._trailing is None else to_wire(self._trailing), False)
 
-    def _finish_with(self, status: Status, metadata: MetadataLike | None = None) -> None:
+    def _finish_with(self, status: Status, end: End, metadata: MetadataLike | None = None) -> None:
         """End with a status after what is queued."""
         if self._status is not None:
             return
+        self._expected, self._expected_end = status, end
         message = _encodable(status.message)
         try:
             trailers = [*(to_wire(self._trailing) or []), *(to_wire(metadata) or [])]
@@ -221,12 +226,14 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         except Exception:
             # Details or metadata of the program cannot be sent; the call must end all the same.
             logger.exception("%s: the status %s cannot be sent", self.method, status.code.name)
+            self._expected, self._expected_end = FAILED, End.FAILED
             self._finish(FAILED.code, FAILED.message, None, None, False)
 
     def _finish_failed(self) -> None:
         """End with the fixed text; the trailing metadata goes with it, unless that is what cannot be sent."""
         if self._status is not None:
             return
+        self._expected, self._expected_end = FAILED, End.FAILED
         try:
             self._finish(FAILED.code, FAILED.message, None, to_wire(self._trailing), False)
         except Exception:  # noqa: BLE001 - what failed before has been logged
@@ -234,16 +241,29 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
 
     # The end.
 
-    def _close(self, status: Status) -> None:
+    def _close(self, status: Status, end: End) -> None:
         if self._status is None:
             self._finish(status.code, _encodable(status.message), None, None, True)
-            self._conclude(status, Origin.LOCAL)
+            self._conclude(status, Origin.LOCAL, end)
 
     def _on_expired(self) -> None:
         if self._deadline is not None:
-            self._close(self._deadline.status())
+            self._close(self._deadline.status(), End.DEADLINE)
 
-    def _on_concluded(self) -> None:
+    def _on_ok(self, status: Status, trailers: list[tuple[str, MetadataValue]] | None) -> None:
+        # All went well with the stream: what this side said is out, whatever it was.
+        del status
+        expected = self._expected_end
+        self._conclude(OK if expected is End.RETURNED else self._expected or OK, Origin.LOCAL, expected, trailers)
+
+    def _ends(self) -> dict[End, int]:
+        return self._connection.ends
+
+    def _end_of_connection(self) -> End:
+        return self._connection.end_of_calls
+
+    def _on_concluded(self, end: End) -> None:
+        self._connection.ends[end] += 1
         if self._deadline is not None:
             self._deadline.unwatch(self)
         task = self._task
@@ -267,7 +287,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             self._release()
         elif task.cancelled():
             # It may never have begun.
-            self._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"))
+            self._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"), End.TASK_CANCELLED)
         elif task.exception() is not None:
             # A BaseException, which `Route.run` lets pass.
             logger.error("%s from %s: the handler failed", self.method, self.peer, exc_info=task.exception())

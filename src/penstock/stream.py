@@ -40,6 +40,7 @@ class Stream(ReceivingStream[SendT, ReceiveT]):
         self.id = next(numbers)
         self._began = monotonic()
         self._status = None
+        self._end = None
         self._error = None
         self._trailers = None
         self._waiting = set()

@@ -79,7 +79,7 @@ async def test_calls_that_wait_for_a_place_are_cancelled_when_the_channel_closes
         waiting = [asyncio.ensure_future(pair.client.unary(Note())._run()) for _ in range(5)]
         await turns(3)
         await within_bound(pair.channel.close())
-        await _ends_with(first, "cancelled by this side")
+        await _ends_with(first, "the channel is closed")
         for call in waiting:
             await _ends_with(call, "the channel is closed")
         assert pair.channel.state is penstock.ChannelState.SHUTDOWN

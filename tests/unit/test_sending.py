@@ -9,6 +9,7 @@ from penstock import (
     BothStreamCall,
     Cancelled,
     ClosedError,
+    End,
     EndOfStream,
     Limits,
     ResourceExhausted,
@@ -201,7 +202,7 @@ async def test_cancelling_the_task_that_sends_from_a_source_leaves_the_call_open
 
 async def test_the_end_of_the_call_ends_a_source_with_that_outcome() -> None:
     async with both_ends() as ends:
-        ends.server._finish_with(RpcError(StatusCode.NOT_FOUND).status)
+        ends.server._finish_with(RpcError(StatusCode.NOT_FOUND).status, End.RAISED)
         await settle()
         with pytest.raises(RpcError, match="NOT_FOUND"):
             await ends.client.send_from([b"1"])

@@ -12,6 +12,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from penstock import (
     BothStreamCall,
     Cancelled,
+    End,
     Metadata,
     RpcError,
     ServerStream,
@@ -163,9 +164,9 @@ async def test_what_was_sent_before_the_end_arrives_before_the_status() -> None:
 
 async def test_an_end_that_was_told_to_the_client_is_not_changed_any_more() -> None:
     async with both_ends() as ends:
-        ends.server._finish_with(Status(StatusCode.ABORTED, "first"))
+        ends.server._finish_with(Status(StatusCode.ABORTED, "first"), End.RAISED)
         await settle()
-        ends.server._finish_with(Status(StatusCode.NOT_FOUND, "second"))
+        ends.server._finish_with(Status(StatusCode.NOT_FOUND, "second"), End.RAISED)
         ends.server._finish_ok()
         ends.server.cancel()
         await settle()

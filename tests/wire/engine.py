@@ -18,6 +18,8 @@ class Call(_engine.StreamBase[bytes, bytes]):
     def __init__(self, codec: _engine.Codec) -> None:
         del codec
         self.told: list[str] = []
+        self.cause = ""
+        """What ended it, in the engine's words."""
         self.metadata: Pairs = []
         """Server: what the client sent before its first message."""
 
@@ -40,7 +42,10 @@ class Call(_engine.StreamBase[bytes, bytes]):
     def _on_responded(self, metadata: Pairs | None) -> None:
         self.told.append(f"responded {metadata}")
 
-    def _on_ended(self, code: int, message: str, trailers: Pairs | None, origin: str, unprocessed: bool) -> None:
+    def _on_ended(
+        self, code: int, message: str, trailers: Pairs | None, origin: str, cause: str, unprocessed: bool
+    ) -> None:
+        self.cause = cause
         unseen = " unprocessed" if unprocessed else ""
         self.told.append(f"ended {code} {message!r} {trailers} {origin}{unseen}")
 

@@ -18,6 +18,21 @@ pub enum Origin {
     Transport,
 }
 
+/// What ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A status went over the wire.
+    Status,
+    /// The peer reset the stream.
+    Reset,
+    /// The peer broke a rule of gRPC or of HTTP/2.
+    Broken,
+    /// What the peer sent is above one of our limits.
+    Limit,
+    /// The connection ended under it.
+    Lost,
+}
+
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -29,17 +44,19 @@ pub struct Outcome {
     pub trailers: Pairs,
     /// Who decided it.
     pub origin: Origin,
+    /// What ended it.
+    pub cause: Cause,
     /// The peer's application surely never saw the call: it may be repeated.
     pub unprocessed: bool,
 }
 
 impl Outcome {
-    pub(crate) fn new(code: Code, message: impl Into<String>, origin: Origin) -> Self {
-        Self { code: code as u8, message: message.into(), trailers: Pairs::new(), origin, unprocessed: false }
+    pub(crate) fn new(code: Code, message: impl Into<String>, origin: Origin, cause: Cause) -> Self {
+        Self { code: code as u8, message: message.into(), trailers: Pairs::new(), origin, cause, unprocessed: false }
     }
 
     pub(crate) fn ok() -> Self {
-        Self::new(Code::Ok, "", Origin::Local)
+        Self::new(Code::Ok, "", Origin::Local, Cause::Status)
     }
 }
 

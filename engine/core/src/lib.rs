@@ -29,7 +29,7 @@ pub mod wire;
 
 pub use calls::{Pushed, Received};
 pub use connection::{Connection, Counters};
-pub use event::{CallHead, Closed, Event, Origin, Outcome, Reply};
+pub use event::{CallHead, Cause, Closed, Event, Origin, Outcome, Reply};
 pub use h2::Reason;
 pub use inbox::{Body, Item};
 pub use outbox::Payload;

@@ -1,6 +1,6 @@
 //! Response heads, trailers and errors, judged by a client: everything becomes one [`Outcome`].
 
-use crate::event::{Origin, Outcome};
+use crate::event::{Cause, Origin, Outcome};
 use crate::request::{PROTOBUF, subtype};
 use crate::wire::coding::{self, Coding};
 use crate::wire::metadata::{self, Pairs, list_size};
@@ -24,7 +24,7 @@ pub(crate) fn head(parts: &Parts, last: bool, limit: usize) -> Result<(Pairs, Op
     }
     if http != 200 {
         let message = format!("the peer answered with HTTP status {http} and no grpc-status");
-        return Err(Outcome::new(status::from_http(http), message, Origin::Remote));
+        return Err(broken_rule(status::from_http(http), message));
     }
     let subtype = subtype(&parts.headers);
     if subtype != Some(PROTOBUF) {
@@ -33,7 +33,7 @@ pub(crate) fn head(parts: &Parts, last: bool, limit: usize) -> Result<(Pairs, Op
         let kind = parts.headers.get(http::header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
         let kind = String::from_utf8_lossy(kind);
         let message = format!("the peer answered with content-type {kind:?}, which is not {what}");
-        return Err(Outcome::new(code, message, Origin::Remote));
+        return Err(broken_rule(code, message));
     }
     if last {
         return Err(trailers(Some(&parts.headers), limit));
@@ -42,9 +42,9 @@ pub(crate) fn head(parts: &Parts, last: bool, limit: usize) -> Result<(Pairs, Op
     if size > limit {
         return Err(too_large(size, limit));
     }
-    let broken = |text: String| Outcome::new(Code::Internal, text, Origin::Remote);
-    let coding = coding::read(&parts.headers).map_err(|error| broken(error.to_string()))?;
-    let pairs = metadata::read(&parts.headers).map_err(|error| broken(error.to_string()))?;
+    let internal = |text: String| broken_rule(Code::Internal, text);
+    let coding = coding::read(&parts.headers).map_err(|error| internal(error.to_string()))?;
+    let pairs = metadata::read(&parts.headers).map_err(|error| internal(error.to_string()))?;
     Ok((pairs, coding))
 }
 
@@ -55,44 +55,60 @@ pub(crate) fn head(parts: &Parts, last: bool, limit: usize) -> Result<(Pairs, Op
 /// metadata would be a lie.
 pub(crate) fn trailers(headers: Option<&HeaderMap>, limit: usize) -> Outcome {
     let Some(headers) = headers else {
-        return Outcome::new(Code::Internal, "the peer ended the call without trailers", Origin::Remote);
+        return broken_rule(Code::Internal, "the peer ended the call without trailers");
     };
     let Some((code, message)) = status::read(headers) else {
-        return Outcome::new(Code::Unknown, "the peer ended the call without grpc-status", Origin::Remote);
+        return broken_rule(Code::Unknown, "the peer ended the call without grpc-status");
     };
     let size = list_size(headers);
     if size > limit && code == Code::Ok as u8 {
         return too_large(size, limit);
     }
+    let said = |trailers: Pairs| Outcome {
+        code,
+        message,
+        trailers,
+        origin: Origin::Remote,
+        cause: Cause::Status,
+        unprocessed: false,
+    };
     if size > limit {
-        return Outcome { code, message, trailers: Pairs::new(), origin: Origin::Remote, unprocessed: false };
+        return said(Pairs::new());
     }
     match metadata::read(headers) {
-        Ok(trailers) => Outcome { code, message, trailers, origin: Origin::Remote, unprocessed: false },
-        Err(error) => Outcome::new(Code::Internal, error.to_string(), Origin::Remote),
+        Ok(trailers) => said(trailers),
+        Err(error) => broken_rule(Code::Internal, error.to_string()),
     }
+}
+
+/// The peer's answer is none that gRPC knows.
+fn broken_rule(code: Code, message: impl Into<String>) -> Outcome {
+    Outcome::new(code, message, Origin::Remote, Cause::Broken)
 }
 
 fn too_large(size: usize, limit: usize) -> Outcome {
     let message = format!("headers of {size} bytes exceed max_metadata_bytes={limit}");
-    Outcome::new(Code::ResourceExhausted, message, Origin::Local)
+    Outcome::new(Code::ResourceExhausted, message, Origin::Local, Cause::Limit)
 }
 
 /// Judges an error h2 reports for a stream.
 pub(crate) fn error(error: &h2::Error) -> Outcome {
     let reason = error.reason();
     if error.is_io() {
-        return Outcome::new(Code::Unavailable, broken(error), Origin::Transport);
+        return lost(&broken(error));
     }
     if error.is_go_away() && error.is_remote() {
         let message = format!("the peer closed the connection before it took the call: {error}");
-        return Outcome { unprocessed: true, ..Outcome::new(Code::Unavailable, message, Origin::Transport) };
+        return Outcome { unprocessed: true, ..lost(&message) };
+    }
+    if error.is_go_away() && !error.is_library() {
+        return lost("this side ended the connection");
     }
     if error.is_reset() && error.is_remote() {
         return reset(reason.unwrap_or(Reason::INTERNAL_ERROR));
     }
     let origin = if error.is_remote() { Origin::Remote } else { Origin::Transport };
-    Outcome::new(Code::Internal, format!("HTTP/2 error: {error}"), origin)
+    Outcome::new(Code::Internal, format!("HTTP/2 error: {error}"), origin, Cause::Broken)
 }
 
 /// Why a connection broke. Of a peer that is gone h2 says "stream closed because of a broken pipe".
@@ -105,14 +121,15 @@ pub(crate) fn broken(error: &h2::Error) -> String {
 
 /// The outcome of a call whose connection ended under it.
 pub(crate) fn lost(message: &str) -> Outcome {
-    Outcome::new(Code::Unavailable, message, Origin::Transport)
+    Outcome::new(Code::Unavailable, message, Origin::Transport, Cause::Lost)
 }
 
 /// Judges a RST_STREAM of the peer.
 pub(crate) fn reset(reason: Reason) -> Outcome {
     let code = from_reset(reason);
     let message = format!("the peer reset the stream: {reason:?}");
-    Outcome { unprocessed: reason == Reason::REFUSED_STREAM, ..Outcome::new(code, message, Origin::Remote) }
+    let unprocessed = reason == Reason::REFUSED_STREAM;
+    Outcome { unprocessed, ..Outcome::new(code, message, Origin::Remote, Cause::Reset) }
 }
 
 /// The code for a stream the peer reset. Source: gRPC PROTOCOL-HTTP2, "Errors".
@@ -165,6 +182,7 @@ mod tests {
         for http in [200, 400, 503] {
             let outcome = judged(http, &[GRPC, ("grpc-status", "5"), ("grpc-message", "no%20room")], true).unwrap_err();
             assert_eq!((outcome.code, outcome.message.as_str()), (5, "no room"));
+            assert_eq!(outcome.cause, Cause::Status);
         }
     }
 
@@ -181,8 +199,10 @@ mod tests {
     // W17
     #[test]
     fn a_missing_status_is_never_ok() {
-        assert_eq!(trailers(None, 1000).code, Code::Internal as u8);
-        assert_eq!(trailers(Some(&HeaderMap::new()), 1000).code, Code::Unknown as u8);
+        for (headers, code) in [(None, Code::Internal), (Some(&HeaderMap::new()), Code::Unknown)] {
+            let outcome = trailers(headers, 1000);
+            assert_eq!((outcome.code, outcome.cause), (code as u8, Cause::Broken));
+        }
     }
 
     // W14

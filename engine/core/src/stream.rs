@@ -1,6 +1,6 @@
 //! One call: its two h2 halves, its inbox and outbox, and what its application waits for.
 
-use crate::event::{Origin, Outcome};
+use crate::event::{Cause, Origin, Outcome};
 use crate::inbox::{Body, Inbox, InboxError};
 use crate::outbox::Outbox;
 use crate::ready::{Ready, StreamNote};
@@ -264,9 +264,13 @@ impl<B: Body> Stream<B> {
 
 /// What reading the peer's messages ends with when they break a rule or a limit.
 fn refused(error: &InboxError) -> Outcome {
-    let code = match error {
-        InboxError::Prefix(PrefixError::TooLong { .. }) | InboxError::Memory(_) => Code::ResourceExhausted,
-        InboxError::Prefix(PrefixError::Flag(_)) | InboxError::Compressed | InboxError::Truncated => Code::Internal,
+    let (code, cause) = match error {
+        InboxError::Prefix(PrefixError::TooLong { .. }) | InboxError::Memory(_) => {
+            (Code::ResourceExhausted, Cause::Limit)
+        }
+        InboxError::Prefix(PrefixError::Flag(_)) | InboxError::Compressed | InboxError::Truncated => {
+            (Code::Internal, Cause::Broken)
+        }
     };
-    Outcome::new(code, error.to_string(), Origin::Local)
+    Outcome::new(code, error.to_string(), Origin::Local, cause)
 }

@@ -5,7 +5,7 @@ use crate::metadata;
 use crate::slice::Slice;
 use crate::stream::StreamBase;
 use fnv::FnvHashMap;
-use penstock_core::{Closed, Connection as Core, Event, Origin};
+use penstock_core::{Cause, Closed, Connection as Core, Event, Origin};
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -169,11 +169,18 @@ impl Shared {
                 stream.get().end(untaken);
                 let trailers = metadata::to_python(py, outcome.trailers)?;
                 let origin = match outcome.origin {
-                    Origin::Local => "local",
-                    Origin::Remote => "remote",
-                    Origin::Transport => "transport",
+                    Origin::Local => intern!(py, "local"),
+                    Origin::Remote => intern!(py, "remote"),
+                    Origin::Transport => intern!(py, "transport"),
                 };
-                let arguments = (outcome.code, outcome.message, trailers, origin, outcome.unprocessed);
+                let cause = match outcome.cause {
+                    Cause::Status => intern!(py, "status"),
+                    Cause::Reset => intern!(py, "reset"),
+                    Cause::Broken => intern!(py, "broken"),
+                    Cause::Limit => intern!(py, "limit"),
+                    Cause::Lost => intern!(py, "lost"),
+                };
+                let arguments = (outcome.code, outcome.message, trailers, origin, cause, outcome.unprocessed);
                 stream.call_method1(intern!(py, "_on_ended"), arguments).map(drop)
             }
             Event::Opened(id, head) => {
