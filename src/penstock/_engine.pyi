@@ -20,7 +20,9 @@ __all__ = [
     "ReadBuffer",
     "StreamBase",
     "broadcast",
+    "hold_time",
     "live_connections",
+    "now",
     "slice_begins",
     "turn_begins",
     "turn_over",
@@ -44,6 +46,7 @@ class Owner(Protocol):
         self, stream_id: int, path: str, authority: str, metadata: _Pairs | None, timeout_seconds: float | None, /
     ) -> None: ...
     def _on_settings(self) -> None: ...
+    def _on_pong(self) -> None: ...
     def _on_go_away(self, reason: int, text: str, /) -> None: ...
     def _on_closed(self, message: str, clean: bool, foreign: bool, /) -> None: ...
     def _on_backlog(self) -> None: ...
@@ -321,8 +324,48 @@ class Connection:
     def shut_down(self) -> None:
         """Take no new calls, say GOAWAY, and close after the last call."""
 
-    def abort(self, message: str) -> None:
-        """End every call with UNAVAILABLE, and the connection."""
+    def go_away(self, code: int, text: str, /) -> None:
+        """As `shut_down`, and the GOAWAYs carry this. A client's leaves after its last call."""
+
+    def finish_shutdown(self) -> None:
+        """Server: say the GOAWAY with the last call's id although the peer did not answer the PING before it.
+
+        Calls go on. Without this a peer that never answers keeps the connection open: call it some seconds after
+        `go_away`. It leaves at the next end of a frame of the peer; afterwards nothing of this is left to do.
+        """
+
+    def abort(self, message: str, code: int = 0, text: str = "") -> None:
+        """End every call with UNAVAILABLE, and the connection; the last frame is a GOAWAY with code and text.
+
+        A client sends that only if it has one of them to say.
+        """
+
+    def ping(self) -> None:
+        """Ask whether the peer is there: `_on_pong` tells of its answer."""
+
+    def set_ping_policy(self, min_seconds: float, without_calls: bool) -> None:
+        """End the connection of a peer that sends PINGs too often, with "too_many_pings".
+
+        The third PING is one too many that came sooner than `min_seconds` (while no call is open, and unless
+        `without_calls`: than two hours) after the last that did not. What we send on calls forgives all before.
+        Source: gRFC A8, "Server Enforcement".
+        """
+
+    @property
+    def last_read_at(self) -> float:
+        """When the peer's last byte came, or this was made, in seconds of `now`."""
+
+    @property
+    def pings_received(self) -> int:
+        """PINGs of the peer, from the beginning; answers are none."""
+
+    @property
+    def resets_received(self) -> int:
+        """RST_STREAMs of the peer, from the beginning."""
+
+    @property
+    def settings_received(self) -> int:
+        """SETTINGS of the peer, from the beginning; acks are none."""
 
     @property
     def open_calls(self) -> int:
@@ -346,6 +389,12 @@ class Connection:
 
 def broadcast(streams: Iterable[StreamBase[_SendT, Any]], encoded: Encoded[_SendT]) -> list[StreamBase[_SendT, Any]]:
     """Queue on each stream that has room; returns the others."""
+
+def now() -> float:
+    """Seconds on the clock of connections: `time.monotonic()`, unless held."""
+
+def hold_time(seconds: float | None) -> None:
+    """For tests: what `now` says from here on, everywhere in the process; `None` lets it run again."""
 
 def live_connections() -> int:
     """Connections whose memory is held, in the whole process."""

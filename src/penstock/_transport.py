@@ -213,6 +213,9 @@ class Transport(asyncio.BufferedProtocol):
     def _on_settings(self) -> None:
         """The peer's settings came, or changed."""
 
+    def _on_pong(self) -> None:
+        """The peer answered a PING."""
+
     def _on_go_away(self, reason: int, text: str) -> None:
         """The peer takes no new calls."""
 

@@ -1,12 +1,14 @@
 """The seam: what of the engine Python sees, and that its stub says the truth."""
 
 import asyncio
+import contextlib
 import gc
 import inspect
 import subprocess
 import sys
+import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import pytest
 
 import penstock
 from penstock import _engine
-from tests.unit.memory import both_ends, settle
+from penstock._transport import Transport
+from tests.unit.memory import Ends, both_ends, settle
 
 ROOT = Path(__file__).parents[2]
 
@@ -197,6 +200,133 @@ def test_a_connection_is_counted_while_its_memory_is_held() -> None:
     assert _engine.live_connections() == before + 1
     del connection
     assert _engine.live_connections() == before
+
+
+# The time.
+
+
+@contextlib.contextmanager
+def held(seconds: float) -> Iterator[None]:
+    """Hold the clock of connections."""
+    _engine.hold_time(seconds)
+    try:
+        yield
+    finally:
+        _engine.hold_time(None)
+
+
+def test_the_time_of_connections_is_that_of_time_monotonic() -> None:
+    before = time.monotonic()
+    assert before - 0.001 <= _engine.now() <= time.monotonic() + 0.001
+
+
+def test_a_test_can_hold_the_time() -> None:
+    with held(12.5):
+        assert _engine.now() == 12.5
+    assert abs(_engine.now() - time.monotonic()) < 3600
+
+
+async def test_a_connection_knows_when_it_read_last() -> None:
+    with held(10):
+        async with both_ends() as ends:
+            _client, server = protocols(ends)
+            _engine.hold_time(20)
+            assert server.engine.last_read_at == 10
+            ends.client.send_nowait(b"x")
+            await settle()
+            assert server.engine.last_read_at == 20
+            _engine.hold_time(30)
+            ends.server.send_nowait(b"y")
+            await settle()
+            assert server.engine.last_read_at == 20, "what it writes does not count"
+
+
+# The peer.
+
+
+def protocols(ends: Ends) -> tuple[Transport, Transport]:
+    """Of the client, and of the server."""
+    client, server = (wire.get_protocol() for wire in ends.channel.wires)
+    assert isinstance(client, Transport)
+    assert isinstance(server, Transport)
+    return client, server
+
+
+async def test_a_ping_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    pongs: list[Transport] = []
+
+    def hear(transport: Transport) -> None:
+        pongs.append(transport)
+
+    monkeypatch.setattr(Transport, "_on_pong", hear)
+    async with both_ends() as ends:
+        for asking, asked in (protocols(ends), reversed(protocols(ends))):
+            pongs.clear()
+            asking.engine.ping()
+            await settle()
+            assert pongs == [asking]
+            assert asked.engine.pings_received == 1
+
+
+async def test_what_the_peer_says_is_counted() -> None:
+    async with both_ends() as ends:
+        client, server = protocols(ends)
+        assert (client.engine.settings_received, server.engine.settings_received) == (1, 1)
+        assert server.engine.resets_received == 0
+        ends.client.cancel()
+        await settle()
+        assert server.engine.resets_received == 1
+
+
+async def test_a_planned_end_tells_the_peer_why_and_breaks_nothing() -> None:
+    async with both_ends() as ends:
+        client, server = protocols(ends)
+        server.engine.go_away(0, "max_age")
+        await settle()
+        assert client.reason == "the peer sent GOAWAY, code 0, 'max_age'"
+        await ends.client.send(b"x")
+        assert await ends.server.receive() == b"x"
+
+
+async def test_a_planned_end_needs_no_answer() -> None:
+    async with both_ends() as ends:
+        near, far = ends.channel.wires
+        _client, server = protocols(ends)
+        near.hold()  # it reads, and can answer nothing
+        server.engine.go_away(0, "")
+        await settle()
+        written = len(far.written)
+        server.engine.finish_shutdown()
+        await settle()
+        assert far.written[written:] == bytes([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0])
+        near.release()
+        ends.server.send_nowait(b"x")
+        assert await ends.client.receive() == b"x"
+
+
+async def test_an_abort_tells_the_peer_why() -> None:
+    async with both_ends() as ends:
+        client, server = protocols(ends)
+        server.engine.abort("enough", 11, "calm down")
+        await settle()
+        assert (server.reason, client.reason) == ("enough", "the peer sent GOAWAY, code 11, 'calm down'")
+        with pytest.raises(penstock.RpcError):
+            await ends.client.receive()
+
+
+async def test_a_peer_that_pings_too_often_is_told_so() -> None:
+    async with both_ends() as ends:
+        client, server = protocols(ends)
+        server.engine.set_ping_policy(10, True)
+        with held(100):
+            for _ in range(4):
+                assert not server.reason
+                client.engine.ping()
+                await settle()
+        assert server.reason == "the peer sent PINGs too often"
+        assert client.reason == "the peer sent GOAWAY, code 11, 'too_many_pings'"
+        with pytest.raises(penstock.RpcError):
+            await ends.client.receive()
 
 
 # Classes.

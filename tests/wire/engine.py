@@ -144,6 +144,9 @@ class Engine:
     def _on_settings(self) -> None:
         self.told.append("settings")
 
+    def _on_pong(self) -> None:
+        self.told.append("pong")
+
     def _on_go_away(self, reason: int, text: str) -> None:
         self.told.append(f"go away {reason} {text!r}")
 

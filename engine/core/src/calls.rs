@@ -93,7 +93,9 @@ impl<B: Body> Connection<B> {
             let head = response_head(metadata, self.streams.get(&id).and_then(|stream| stream.coding))?;
             self.check_headers(list_size(head.headers()) + HTTP_STATUS_SIZE)?;
         }
-        self.streams.get_mut(&id).map_or(Ok(false), |stream| stream.respond(metadata))
+        let Some(stream) = self.streams.get_mut(&id) else { return Ok(false) };
+        self.strikes.forgive();
+        stream.respond(metadata)
     }
 
     /// How messages to the peer are compressed.
@@ -237,12 +239,13 @@ impl<B: Body> Connection<B> {
     /// Tells the peer why its call is refused, before `Ended` tells the application.
     pub(crate) fn refuse_stream(&mut self, id: u32, outcome: &Outcome) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        if matches!(self.role, Role::Server(_)) {
+        if matches!(self.role, Role::Server(..)) {
             let mut trailers = HeaderMap::new();
             status::write(outcome.code, &outcome.message, &mut trailers);
             stream.drop_queue();
             stream.end = Some(End::Trailers(trailers));
             stream.finish_sending();
+            self.strikes.forgive();
         } else if let Some(send) = stream.send.as_mut() {
             send.send_reset(Reason::CANCEL);
         }

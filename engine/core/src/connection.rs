@@ -5,8 +5,9 @@
 //! lets the schedule hand DATA to h2, then runs a turn, then the output can be taken. Nothing here waits or calls back.
 
 use crate::event::{Closed, Event, Outcome};
+use crate::frames::{self, Parting};
 use crate::inbox::Body;
-use crate::opening::{Foreign, Opening, PREFACE};
+use crate::opening::{Opening, PREFACE};
 use crate::pipe::Io;
 use crate::ready::Ready;
 use crate::request::Target;
@@ -14,13 +15,13 @@ use crate::response;
 use crate::role::Role;
 use crate::schedule::{Schedule, Streams};
 use crate::settings::{Settings, Side, tell_header_limit};
-use crate::stream::Stream;
+use crate::strikes::Strikes;
 use crate::wire::metadata::MetadataError;
 use bytes::Bytes;
 use h2::Reason;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 /// Counts since the beginning of a connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +34,8 @@ pub struct Counters {
     pub pings: u64,
     /// RST_STREAMs the peer sent.
     pub resets: u64,
+    /// SETTINGS the peer sent.
+    pub settings: u64,
 }
 
 /// A connection of either side. `B` is the kind of buffer large messages are received into.
@@ -44,9 +47,20 @@ pub struct Connection<B> {
     pub(crate) ready: Arc<Ready>,
     pub(crate) events: Vec<Event<B>>,
     pub(crate) target: Target,
+    pub(crate) io: Io,
+    /// What the GOAWAYs of a planned end say.
+    pub(crate) parting: Option<Parting>,
+    /// The last call the peer opened.
+    pub(crate) last_accepted: u32,
+    pub(crate) strikes: Strikes,
     waker: Waker,
-    io: Io,
     opening: Opening,
+    /// The time we were told.
+    now: Duration,
+    /// When the peer's last byte came.
+    last_read: Option<Duration>,
+    /// PINGs of ours without an answer.
+    pings_out: u64,
     /// The output has the first SETTINGS in it, as h2 wrote them.
     tells_settings: bool,
     /// Bytes the peer sent.
@@ -89,15 +103,26 @@ impl<B: Body> Connection<B> {
             ready,
             events: Vec::new(),
             target: Target::default(),
-            waker,
             io,
+            parting: None,
+            last_accepted: 0,
+            strikes: Strikes::default(),
+            waker,
             opening,
+            now: Duration::ZERO,
+            last_read: None,
+            pings_out: 0,
             tells_settings,
             fed: 0,
             going_away: false,
             lost: false,
             phase: Phase::Open,
         }
+    }
+
+    /// Tells the time, from any beginning: there is no clock in here. Comes before what happened then.
+    pub fn tick(&mut self, now: Duration) {
+        self.now = now;
     }
 
     /// Reads `bytes`. When it returns nothing refers to their memory any more.
@@ -110,6 +135,7 @@ impl<B: Body> Connection<B> {
             return self.unread();
         }
         self.fed += bytes.len() as u64;
+        self.last_read = Some(self.now);
         if let Err(foreign) = self.opening.check(&bytes) {
             self.refuse(foreign);
             return 0;
@@ -117,16 +143,6 @@ impl<B: Body> Connection<B> {
         self.io.lock().feed(bytes);
         self.turn();
         self.io.lock().keep_unread()
-    }
-
-    /// The peer closed its side of the socket, or the socket broke.
-    pub fn end_of_input(&mut self) {
-        if self.phase != Phase::Closed {
-            self.io.lock().end_input();
-            let failed = matches!(self.run(), Some(Err(_)));
-            let clean = !failed && !self.lost && self.streams.is_empty();
-            self.over(Closed { message: "the peer closed the connection".to_owned(), clean, foreign: false });
-        }
     }
 
     /// Moves queued messages and h2's own frames to the output. True: there is some.
@@ -149,10 +165,17 @@ impl<B: Body> Connection<B> {
         } else {
             self.turn();
         }
+        if turn.sent {
+            self.strikes.forgive();
+        }
         for id in turn.served {
             self.tell_sender(id);
         }
-        !self.io.lock().output.is_empty()
+        let mut pipe = self.io.lock();
+        if self.phase != Phase::Closed {
+            pipe.put_own();
+        }
+        !pipe.output.is_empty()
     }
 
     /// Takes the output; `empty` is a buffer to go on with.
@@ -160,6 +183,10 @@ impl<B: Body> Connection<B> {
         let mut output = self.io.lock().take_output(empty);
         if std::mem::take(&mut self.tells_settings) {
             tell_header_limit(&mut output, PREFACE.len(), self.settings.max_header_list_bytes);
+        }
+        if let Some(parting) = &self.parting {
+            let start = if output.starts_with(PREFACE) { PREFACE.len() } else { 0 };
+            parting.tell_in(&mut output, start);
         }
         output
     }
@@ -177,7 +204,8 @@ impl<B: Body> Connection<B> {
             return false;
         }
         let pipe = self.io.lock();
-        !pipe.output.is_empty() || self.phase != Phase::Closed && (self.ready.is_set() || self.schedule.has_work(&pipe))
+        !pipe.output.is_empty()
+            || self.phase != Phase::Closed && (self.ready.is_set() || pipe.has_own() || self.schedule.has_work(&pipe))
     }
 
     /// Bytes fed that h2 has not read.
@@ -191,36 +219,24 @@ impl<B: Body> Connection<B> {
         std::mem::take(&mut self.events)
     }
 
-    /// Ends without breaking a call: a server sends GOAWAY, a client opens no more. `Closed` comes when all calls are done.
-    ///
-    /// A server waits for the peer's answer to a PING without end: bound it with a timer and [`Connection::abort`].
-    pub fn shut_down(&mut self) {
-        self.role.shut_down();
-        self.ready.wake_connection();
-    }
-
-    /// Ends now: every call fails.
-    pub fn abort(&mut self, message: &str) {
+    /// Asks whether the peer is there; `Pong` tells that it is.
+    pub fn ping(&mut self) {
         if self.phase != Phase::Closed {
-            self.phase = Phase::Ending;
-            self.role.abort(Reason::NO_ERROR);
-            self.ready.wake_connection();
-            // What it ends with is our own doing.
-            let _result = self.run();
-            self.over(Closed { message: message.to_owned(), clean: false, foreign: false });
+            self.io.lock().add_own(&frames::OWN_PING);
+            self.pings_out += 1;
         }
     }
 
-    /// After a panic inside the engine: forgets h2, fails every call.
-    pub fn poison(&mut self, message: &str) {
-        // h2's lock may be poisoned; dropping a handle then panics once more.
-        let role = std::mem::replace(&mut self.role, Role::Over);
-        let handles = self.streams.values_mut().map(Stream::let_go).collect::<Vec<_>>();
-        let _panic = catch_unwind(AssertUnwindSafe(|| drop(role)));
-        for handle in handles {
-            let _panic = catch_unwind(AssertUnwindSafe(|| drop(handle)));
-        }
-        self.over(Closed { message: message.to_owned(), clean: false, foreign: false });
+    /// Ends the connection of a peer that sends PINGs too often: sooner than `least` after one another, or than two hours
+    /// while no call is open, unless `without_calls` allows it then too.
+    pub fn set_ping_policy(&mut self, least: Duration, without_calls: bool) {
+        self.strikes.set_policy(least, without_calls);
+    }
+
+    /// When the peer's last byte came, as [`Connection::tick`] told it.
+    #[must_use]
+    pub fn last_read(&self) -> Option<Duration> {
+        self.last_read
     }
 
     /// Calls that are open.
@@ -248,7 +264,13 @@ impl<B: Body> Connection<B> {
     pub fn counters(&self) -> Counters {
         let pipe = self.io.lock();
         let seen = &pipe.sniffer.seen;
-        Counters { bytes: self.fed, frames: seen.frames, pings: seen.pings, resets: seen.resets }
+        Counters {
+            bytes: self.fed,
+            frames: seen.frames,
+            pings: seen.pings,
+            resets: seen.resets,
+            settings: seen.settings_frames,
+        }
     }
 
     /// Streams h2 itself still holds: 0 when no call is open, or something leaks.
@@ -263,7 +285,7 @@ impl<B: Body> Connection<B> {
         self.phase == Phase::Open && self.opening.awaits_client()
     }
 
-    fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         let (message, clean) = match self.run() {
             None => return,
             Some(Ok(())) => ("the connection ended".to_owned(), !self.lost && self.streams.is_empty()),
@@ -273,7 +295,7 @@ impl<B: Body> Connection<B> {
     }
 
     /// Moves h2 and the streams until nothing is ready. `Some`: h2 is done with the connection.
-    fn run(&mut self) -> Option<Result<(), h2::Error>> {
+    pub(crate) fn run(&mut self) -> Option<Result<(), h2::Error>> {
         let waker = self.waker.clone();
         let mut over = None;
         loop {
@@ -301,10 +323,11 @@ impl<B: Body> Connection<B> {
 
     /// Acts on what h2 does not tell.
     fn heed_sniffer(&mut self) {
-        let (grown, settings, go_away) = {
+        let (grown, settings, go_away, asked, pongs) = {
             let mut pipe = self.io.lock();
             let seen = &mut pipe.sniffer.seen;
-            (std::mem::take(&mut seen.grown), std::mem::take(&mut seen.settings), seen.go_away.take())
+            let (grown, settings) = (std::mem::take(&mut seen.grown), std::mem::take(&mut seen.settings));
+            (grown, settings, seen.go_away.take(), seen.pings, std::mem::take(&mut seen.pongs))
         };
         for id in grown {
             if let Some(stream) = self.streams.get_mut(&id) {
@@ -322,31 +345,15 @@ impl<B: Body> Connection<B> {
             self.events.push(Event::GoAway(go_away));
             if self.settings.side == Side::Client && !ours {
                 // Source: RFC 9113 section 6.8: the id is one of a stream that we opened.
-                self.abort("the peer sent GOAWAY with the id of no stream of ours");
+                self.abort("the peer sent GOAWAY with the id of no stream of ours", Reason::NO_ERROR, "");
             }
         }
-    }
-
-    fn refuse(&mut self, foreign: Foreign) {
-        if self.settings.side == Side::Server {
-            let mut pipe = self.io.lock();
-            pipe.output.clear();
-            pipe.output.extend_from_slice(foreign.answer());
+        if pongs > 0 && self.pings_out > 0 {
+            self.pings_out -= pongs.min(self.pings_out);
+            self.events.push(Event::Pong);
         }
-        self.role = Role::Over;
-        self.over(Closed { message: foreign.message().to_owned(), clean: false, foreign: true });
-    }
-
-    fn over(&mut self, closed: Closed) {
-        if std::mem::replace(&mut self.phase, Phase::Closed) == Phase::Closed {
-            return;
+        if self.strikes.judge(asked, self.now, self.streams.is_empty()) {
+            self.abort("the peer sent PINGs too often", Reason::ENHANCE_YOUR_CALM, "too_many_pings");
         }
-        let ids: Vec<u32> = self.streams.keys().copied().collect();
-        for id in ids {
-            self.end(id, response::lost(&closed.message));
-        }
-        self.role = Role::Over;
-        self.io.lock().forget_input();
-        self.events.push(Event::Closed(closed));
     }
 }

@@ -116,6 +116,8 @@ pub enum Event<B> {
     Ended(u32, Outcome, Vec<Item<B>>),
     /// The peer's SETTINGS changed; a client should look at `max_calls` again.
     Settings,
+    /// The peer answered a PING of ours, or several.
+    Pong,
     /// The peer will take no new calls.
     GoAway(GoAway),
     /// The connection is over; write what is left and close the socket. Comes once, and last.

@@ -10,7 +10,9 @@
 
 mod calls;
 mod connection;
+mod ending;
 mod event;
+mod frames;
 mod inbox;
 mod opening;
 mod outbox;
@@ -25,6 +27,7 @@ mod service;
 mod settings;
 mod sniffer;
 mod stream;
+mod strikes;
 pub mod wire;
 
 pub use calls::{Pushed, Received};

@@ -16,7 +16,11 @@ pub(crate) const OUTPUT_LIMIT: usize = 256 * 1024;
 pub(crate) struct Pipe {
     input: VecDeque<Bytes>,
     end_of_input: bool,
+    /// Frames to be read as if the peer had said them, where there is room between two of its own.
+    inserted: Option<Bytes>,
     pub(crate) output: Vec<u8>,
+    /// Frames of ours that wait to be put among those of h2.
+    own: Vec<u8>,
     output_limit: usize,
     read_waker: Option<Waker>,
     write_waker: Option<Waker>,
@@ -24,10 +28,53 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    pub(crate) fn feed(&mut self, bytes: Bytes) {
-        self.sniffer.eat(&bytes);
-        self.input.push_back(bytes);
+    pub(crate) fn feed(&mut self, mut bytes: Bytes) {
+        if let Some(inserted) = self.inserted.take() {
+            let before = bytes.split_to(self.sniffer.eat_to_edge(&bytes));
+            // Only the newest piece may refer to the caller's buffer.
+            self.input.push_back(Bytes::copy_from_slice(&before));
+            self.insert(inserted);
+        }
+        if !bytes.is_empty() {
+            // To h2 an empty read would be the end of the socket.
+            self.sniffer.eat(&bytes);
+            self.input.push_back(bytes);
+        }
         self.wake_reader();
+    }
+
+    /// Has h2 read a frame that the peer did not send.
+    pub(crate) fn insert(&mut self, frame: Bytes) {
+        if self.sniffer.is_at_edge() {
+            self.input.push_back(frame);
+            self.wake_reader();
+        } else {
+            self.inserted = Some(frame);
+        }
+    }
+
+    /// Queues a frame of ours.
+    pub(crate) fn add_own(&mut self, frame: &[u8]) {
+        self.own.extend_from_slice(frame);
+    }
+
+    pub(crate) fn has_own(&self) -> bool {
+        !self.own.is_empty()
+    }
+
+    /// Puts our frames behind those of h2, after a turn. h2 hands over whole frames, and all it has, unless it was told to
+    /// wait: only then it may be within a header block.
+    pub(crate) fn put_own(&mut self) {
+        if self.write_waker.is_none() {
+            self.output.append(&mut self.own);
+        }
+    }
+
+    /// From now on h2 reads nothing and writes all it has.
+    pub(crate) fn only_write(&mut self) {
+        self.forget_input();
+        self.lift_output_limit(true);
+        self.wake_writer();
     }
 
     pub(crate) fn end_input(&mut self) {
@@ -66,10 +113,14 @@ impl Pipe {
 
     /// Takes the output and puts `empty` in its place.
     pub(crate) fn take_output(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        self.wake_writer();
+        std::mem::replace(&mut self.output, empty)
+    }
+
+    fn wake_writer(&mut self) {
         if let Some(waker) = self.write_waker.take() {
             waker.wake();
         }
-        std::mem::replace(&mut self.output, empty)
     }
 
     fn wake_reader(&mut self) {
@@ -118,7 +169,9 @@ impl Io {
         Self(Arc::new(Mutex::new(Pipe {
             input: VecDeque::new(),
             end_of_input: false,
+            inserted: None,
             output: Vec::new(),
+            own: Vec::new(),
             output_limit: OUTPUT_LIMIT,
             read_waker: None,
             write_waker: None,

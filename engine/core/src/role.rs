@@ -3,7 +3,7 @@
 use crate::pipe::Io;
 use crate::settings::{Settings, Side};
 use bytes::Bytes;
-use h2::{Reason, RecvStream, client, server};
+use h2::{RecvStream, client, server};
 use http::Request;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +15,8 @@ pub(crate) type Accepted = (Request<RecvStream>, server::SendResponse<Bytes>);
 pub(crate) enum Role {
     /// The client's preface is awaited; with `true` the server shuts down as soon as it came.
     Handshake(Pin<Box<server::Handshake<Io, Bytes>>>, bool),
-    Server(Box<server::Connection<Io, Bytes>>),
+    /// With `true` it was told to shut down.
+    Server(Box<server::Connection<Io, Bytes>>, bool),
     /// Without its `SendRequest` the connection ends when its streams do.
     Client(Box<client::Connection<Io, Bytes>>, Option<client::SendRequest<Bytes>>),
     Over,
@@ -50,12 +51,12 @@ impl Role {
                     if *shut_down {
                         connection.graceful_shutdown();
                     }
-                    *self = Self::Server(Box::new(connection));
+                    *self = Self::Server(Box::new(connection), *shut_down);
                 }
             }
         }
         match self {
-            Self::Server(connection) => loop {
+            Self::Server(connection, _) => loop {
                 match connection.poll_accept(cx) {
                     Poll::Ready(Some(Ok(request))) => accepted.push(request),
                     Poll::Ready(Some(Err(error))) => return Some(Err(error)),
@@ -74,18 +75,19 @@ impl Role {
     /// Ends without breaking a call: GOAWAY from a server, no more calls from a client.
     pub(crate) fn shut_down(&mut self) {
         match self {
-            Self::Server(connection) => connection.graceful_shutdown(),
+            Self::Server(connection, shut_down) => {
+                connection.graceful_shutdown();
+                *shut_down = true;
+            }
             Self::Client(_, requests) => *requests = None,
             Self::Handshake(_, shut_down) => *shut_down = true,
             Self::Over => {}
         }
     }
 
-    /// Ends at once. A client has no such frame to send: it closes the socket.
-    pub(crate) fn abort(&mut self, reason: Reason) {
-        if let Self::Server(connection) = self {
-            connection.abrupt_shutdown(reason);
-        }
+    /// A server that was told to shut down.
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        matches!(self, Self::Server(_, true))
     }
 
     /// Calls the peer lets us have open. 0 on a server or after the end.
@@ -100,7 +102,7 @@ impl Role {
     #[cfg(feature = "introspect")]
     pub(crate) fn wired(&self) -> usize {
         match self {
-            Self::Server(connection) => connection.num_wired_streams(),
+            Self::Server(connection, _) => connection.num_wired_streams(),
             Self::Client(_, Some(requests)) => requests.num_wired_streams(),
             _ => 0,
         }

@@ -44,6 +44,8 @@ struct Lines {
 pub(crate) struct Turn {
     /// DATA went to h2 and must leave it now.
     pub(crate) handed: bool,
+    /// DATA or trailers did.
+    pub(crate) sent: bool,
     /// Streams whose queue shrank.
     pub(crate) served: Vec<u32>,
     /// Server streams whose trailers are out.
@@ -102,6 +104,7 @@ impl Schedule {
             }
         }
         turn.handed = self.handed != before;
+        turn.sent |= turn.handed;
         turn
     }
 
@@ -159,6 +162,7 @@ impl Turn {
     fn finish<B: Body>(&mut self, id: u32, stream: &mut Stream<B>) {
         if stream.finish_sending() {
             self.finished.push(id);
+            self.sent = true;
         }
     }
 }

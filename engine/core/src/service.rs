@@ -15,6 +15,7 @@ impl<B: Body> Connection<B> {
     pub(crate) fn accept(&mut self, (request, mut respond): Accepted) {
         let (parts, receive) = request.into_parts();
         let id = u32::from(receive.stream_id());
+        self.last_accepted = self.last_accepted.max(id);
         match request::read(&parts, self.settings.any_subtype) {
             Err(refusal) => {
                 // It fails only if the peer has reset the stream, which then wants no answer.

@@ -2,18 +2,20 @@
 //!
 //! It copies nothing but the small payloads it wants (7-12 ns a frame, measured) and never judges: h2 does that.
 
+use crate::frames::{self, GOAWAY, HEAD_BYTES, PING, PING_PAYLOAD};
 use h2::Reason;
 
-const HEAD_BYTES: usize = 9;
 /// Of a GOAWAY: 8 bytes and the text we keep; of SETTINGS: more than there are.
 const KEPT_BYTES: usize = 8 + 512;
 
+const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
+const PUSH_PROMISE: u8 = 5;
 const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
 const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
 const MAX_HEADER_LIST_SIZE: u16 = 6;
 
 /// A GOAWAY of the peer.
@@ -41,7 +43,10 @@ pub(crate) struct Seen {
     pub(crate) go_away: Option<GoAway>,
     pub(crate) frames: u64,
     pub(crate) pings: u64,
+    /// Answers to PINGs of ours since the last look.
+    pub(crate) pongs: u64,
     pub(crate) resets: u64,
+    pub(crate) settings_frames: u64,
 }
 
 /// Walks the bytes of one direction, in pieces of any size.
@@ -55,6 +60,8 @@ pub(crate) struct Sniffer {
     kind: u8,
     flags: u8,
     stream: u32,
+    /// A header block goes on in the next frame.
+    in_headers: bool,
     pub(crate) seen: Seen,
 }
 
@@ -70,22 +77,40 @@ impl Sniffer {
             kind: 0,
             flags: 0,
             stream: 0,
+            in_headers: false,
             seen: Seen::default(),
         }
     }
 
     pub(crate) fn eat(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let eaten = if self.want > 0 {
-                self.keep(bytes)
-            } else if self.skip > 0 {
-                let n = self.skip.min(bytes.len());
-                self.skip -= n;
-                n
-            } else {
-                self.gather_head(bytes)
-            };
-            bytes = &bytes[eaten..];
+            bytes = &bytes[self.step(bytes)..];
+        }
+    }
+
+    /// Eats up to where another frame could stand; returns how much that was.
+    pub(crate) fn eat_to_edge(&mut self, bytes: &[u8]) -> usize {
+        let mut eaten = 0;
+        while eaten < bytes.len() && !self.is_at_edge() {
+            eaten += self.step(&bytes[eaten..]);
+        }
+        eaten
+    }
+
+    /// Between two frames, and outside of a header block.
+    pub(crate) fn is_at_edge(&self) -> bool {
+        self.want == 0 && self.skip == 0 && self.head_filled == 0 && !self.in_headers
+    }
+
+    fn step(&mut self, bytes: &[u8]) -> usize {
+        if self.want > 0 {
+            self.keep(bytes)
+        } else if self.skip > 0 {
+            let n = self.skip.min(bytes.len());
+            self.skip -= n;
+            n
+        } else {
+            self.gather_head(bytes)
         }
     }
 
@@ -113,12 +138,16 @@ impl Sniffer {
     /// A frame begins. Source: RFC 9113 section 4.1.
     fn start(&mut self) {
         let h = self.head;
-        let length = usize::from(h[0]) << 16 | usize::from(h[1]) << 8 | usize::from(h[2]);
+        let length = frames::length(h);
         (self.kind, self.flags) = (h[3], h[4]);
         self.stream = u32::from_be_bytes([h[5] & 0x7f, h[6], h[7], h[8]]);
         self.seen.frames += 1;
         if self.kind == SETTINGS && self.flags & ACK == 0 {
             self.seen.settings = true;
+            self.seen.settings_frames += 1;
+        }
+        if matches!(self.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
+            self.in_headers = self.flags & END_HEADERS == 0;
         }
         let wanted = matches!(self.kind, RST_STREAM | SETTINGS | PING | GOAWAY | WINDOW_UPDATE);
         self.want = if wanted { length.min(KEPT_BYTES) } else { 0 };
@@ -143,6 +172,7 @@ impl Sniffer {
                 }
             }
             PING if self.flags & ACK == 0 => self.seen.pings += 1,
+            PING if self.kept == PING_PAYLOAD => self.seen.pongs += 1,
             WINDOW_UPDATE => match word(0) {
                 Some(grown) if self.stream == 0 => self.seen.connection_window += u64::from(grown & 0x7fff_ffff),
                 Some(_) => self.seen.grown.push(self.stream),
@@ -186,6 +216,7 @@ mod tests {
             frame(WINDOW_UPDATE, 0, 5, &20u32.to_be_bytes()),
             frame(PING, 0, 0, &[1; 8]),
             frame(PING, ACK, 0, &[1; 8]),
+            frame(PING, ACK, 0, &PING_PAYLOAD),
             frame(RST_STREAM, 0, 3, &8u32.to_be_bytes()),
             frame(GOAWAY, 0, 0, &go_away),
             frame(0, 1, 1, &[]),
@@ -201,9 +232,9 @@ mod tests {
                 sniffer.eat(part);
             }
             let seen = &sniffer.seen;
-            assert_eq!((seen.frames, seen.connection_window, seen.pings, seen.resets), (10, 1000, 1, 1));
+            assert_eq!((seen.frames, seen.connection_window, seen.pings, seen.resets), (11, 1000, 1, 1));
             assert_eq!(seen.grown, [5]);
-            assert!(seen.settings);
+            assert_eq!((seen.settings, seen.settings_frames, seen.pongs), (true, 1, 1));
             assert_eq!(seen.max_header_list, Some(258));
             let go_away = seen.go_away.clone().unwrap();
             assert_eq!((go_away.last_stream_id, go_away.reason), (7, Reason::ENHANCE_YOUR_CALM));
@@ -219,5 +250,28 @@ mod tests {
         sniffer.eat(&frame(PING, 0, 0, &[0; 8]));
         assert_eq!(sniffer.seen.go_away.unwrap().text.len(), 512);
         assert_eq!(sniffer.seen.pings, 1);
+    }
+
+    #[test]
+    fn an_edge_is_where_another_frame_could_stand() {
+        let frames = [
+            frame(SETTINGS, 0, 0, &[]),
+            frame(HEADERS, 0, 1, &[1; 20]),
+            frame(CONTINUATION, 0, 1, &[2; 3]),
+            frame(CONTINUATION, END_HEADERS, 1, &[]),
+            frame(PING, 0, 0, &[3; 8]),
+            frame(0, 0, 1, &[4; 30]),
+        ];
+        let whole = 3 + frames[0].len();
+        let block = whole + frames[1].len() + frames[2].len() + frames[3].len();
+        let edges = [3, whole, block, block + 17, block + 17 + 39];
+        let bytes = [&[0; 3][..], &frames.concat()].concat();
+        for cut in 0..bytes.len() {
+            let mut sniffer = Sniffer::new(3);
+            sniffer.eat(&bytes[..cut]);
+            let next = cut + sniffer.eat_to_edge(&bytes[cut..]);
+            assert_eq!(Some(&next), edges.iter().find(|&&edge| edge >= cut), "cut at {cut}");
+            assert!(sniffer.is_at_edge());
+        }
     }
 }

@@ -365,7 +365,7 @@ fn nothing_happens_on_a_connection_that_is_over() {
         for end in [&mut pair.client, &mut pair.server] {
             match ended {
                 0 => end.connection.end_of_input(),
-                1 => end.connection.abort("over"),
+                1 => end.connection.abort("over", Reason::NO_ERROR, ""),
                 2 => end.connection.poison("over"),
                 _ => drop(end.connection.feed(frames::ping(0, [0; 8]).to_bytes().repeat(2)[..20].to_vec().into())),
             }
@@ -386,7 +386,10 @@ fn nothing_happens_on_a_connection_that_is_over() {
             connection.took(id, 100);
             connection.reset(id, Reason::CANCEL);
             connection.shut_down();
-            connection.abort("again");
+            connection.abort("again", Reason::NO_ERROR, "");
+            connection.go_away(Reason::NO_ERROR, "again");
+            connection.finish_shutdown();
+            connection.ping();
             connection.end_of_input();
             connection.poison("again");
             assert_eq!(connection.feed(Bytes::from_static(b"bytes that come late")), 0);

@@ -1,12 +1,13 @@
 //! The connection as the asyncio transport sees it.
 
 use crate::buffers::ReadBuffer;
+use crate::clock;
 use crate::codec::usage_error;
 use crate::metadata;
 use crate::shared::{Hooks, Shared};
 use crate::stream::StreamBase;
 use penstock_core::wire::coding::Coding;
-use penstock_core::{Call, CallError, Connection as Core, Settings, Side};
+use penstock_core::{Call, CallError, Connection as Core, Reason, Settings, Side};
 use pyo3::exceptions::PyConnectionError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyMemoryView};
@@ -43,6 +44,7 @@ pub(crate) struct Connection {
     shared: Arc<Shared>,
     read_buffer: Py<ReadBuffer>,
     read_view: Py<PyMemoryView>,
+    made: Duration,
     _counted: Counted,
 }
 
@@ -84,7 +86,8 @@ impl Connection {
         };
         let read_view = PyMemoryView::from(read_buffer.as_any())?.unbind();
         let shared = Arc::new(Shared::new(Core::new(settings)));
-        Ok(Self { shared, read_buffer: read_buffer.unbind(), read_view, _counted: Counted::new() })
+        let made = clock::told(clock::nanos());
+        Ok(Self { shared, read_buffer: read_buffer.unbind(), read_view, made, _counted: Counted::new() })
     }
 
     /// Ties the connection to its socket and loop.
@@ -106,7 +109,11 @@ impl Connection {
     /// Reads `length` bytes from the read buffer. Returns bytes h2 would not read yet.
     fn buffer_updated(&self, py: Python<'_>, length: usize) -> PyResult<()> {
         let bytes = ReadBuffer::filled(self.read_buffer.bind(py), length);
-        let unread = self.shared.with(|core| core.feed(bytes.clone()));
+        let now = clock::told(clock::nanos());
+        let unread = self.shared.with(|core| {
+            core.tick(now);
+            core.feed(bytes.clone())
+        });
         drop(bytes);
         self.shared.slice.restart();
         let Some(hooks) = self.shared.hooks(py) else { return Ok(()) };
@@ -186,8 +193,32 @@ impl Connection {
         self.shared.schedule(py)
     }
 
-    fn abort(&self, py: Python<'_>, message: &str) -> PyResult<()> {
-        self.shared.with(|core| core.abort(message));
+    #[pyo3(signature = (code, text, /))]
+    fn go_away(&self, py: Python<'_>, code: u32, text: &str) -> PyResult<()> {
+        self.shared.with(|core| core.go_away(Reason::from(code), text));
+        self.shared.schedule(py)
+    }
+
+    fn finish_shutdown(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.with(Core::finish_shutdown);
+        self.shared.schedule(py)?;
+        self.dispatch(py);
+        Ok(())
+    }
+
+    fn ping(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.with(Core::ping);
+        self.shared.schedule(py)
+    }
+
+    fn set_ping_policy(&self, min_seconds: f64, without_calls: bool) {
+        let least = Duration::try_from_secs_f64(min_seconds.max(0.0)).unwrap_or(Duration::MAX);
+        self.shared.with(|core| core.set_ping_policy(least, without_calls));
+    }
+
+    #[pyo3(signature = (message, code=0, text=""))]
+    fn abort(&self, py: Python<'_>, message: &str, code: u32, text: &str) -> PyResult<()> {
+        self.shared.with(|core| core.abort(message, Reason::from(code), text));
         self.shared.schedule(py)?;
         self.dispatch(py);
         Ok(())
@@ -206,6 +237,26 @@ impl Connection {
     #[getter]
     fn unread(&self) -> usize {
         self.shared.with(|core| core.unread())
+    }
+
+    #[getter]
+    fn last_read_at(&self) -> f64 {
+        self.shared.with(|core| core.last_read()).unwrap_or(self.made).as_secs_f64()
+    }
+
+    #[getter]
+    fn pings_received(&self) -> u64 {
+        self.shared.with(|core| core.counters().pings)
+    }
+
+    #[getter]
+    fn resets_received(&self) -> u64 {
+        self.shared.with(|core| core.counters().resets)
+    }
+
+    #[getter]
+    fn settings_received(&self) -> u64 {
+        self.shared.with(|core| core.counters().settings)
     }
 
     #[getter]

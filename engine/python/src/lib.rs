@@ -5,6 +5,7 @@
 //! - [`receive`] is the awaitable of one receive, [`done`] the one of a finished send
 //! - [`codec`], [`encoded`], [`compressed`] and [`metadata`] turn values into bytes and back
 //! - [`watch`] lets the program see messages pass by
+//! - [`clock`] is the time connections are told
 //! - [`buffers`] holds the memory that crosses the seam
 //!
 //! One rule keeps it free of deadlocks: under the lock of a connection no Python code runs and no object is made that
@@ -14,6 +15,7 @@
 
 mod batch;
 mod buffers;
+mod clock;
 mod codec;
 mod compressed;
 mod connection;
@@ -32,6 +34,7 @@ use pyo3::prelude::*;
 /// The engine of penstock.
 #[pymodule]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    clock::start(module.py())?;
     module.add_class::<buffers::ReadBuffer>()?;
     module.add_class::<codec::Codec>()?;
     module.add_class::<compressed::Compressed>()?;
@@ -41,6 +44,8 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MANY", stream::many(module.py())?)?;
     module.add("DONE", Py::new(module.py(), done::Done)?)?;
     module.add_function(wrap_pyfunction!(encoded::broadcast, module)?)?;
+    module.add_function(wrap_pyfunction!(clock::now, module)?)?;
+    module.add_function(wrap_pyfunction!(clock::hold_time, module)?)?;
     module.add_function(wrap_pyfunction!(connection::live_connections, module)?)?;
     module.add_function(wrap_pyfunction!(slice::turn_begins, module)?)?;
     module.add_function(wrap_pyfunction!(slice::turn_over, module)?)?;

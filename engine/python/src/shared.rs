@@ -1,6 +1,7 @@
 //! What a connection shares with its streams: the core behind its lock, and the hooks into the loop.
 
 use crate::buffers::{self, MessageBody};
+use crate::clock;
 use crate::metadata;
 use crate::slice::Slice;
 use crate::stream::StreamBase;
@@ -122,10 +123,15 @@ impl Shared {
     /// Writes all the socket takes.
     pub(crate) fn flush(&self, py: Python<'_>) -> PyResult<()> {
         self.scheduled.store(false, Relaxed);
-        self.slice.restart();
+        let nanos = clock::nanos();
+        self.slice.restart_at(nanos);
+        let now = clock::told(nanos);
         let Some(hooks) = self.hooks(py) else { return Ok(()) };
         while !self.paused.load(Relaxed) {
-            let output = self.with(|core| core.flush().then(|| core.take_output(buffers::spare())));
+            let output = self.with(|core| {
+                core.tick(now);
+                core.flush().then(|| core.take_output(buffers::spare()))
+            });
             let Some(output) = output else { break };
             hooks.write.call1(py, (buffers::output(py, output)?,))?;
             if !self.with(|core| core.has_work()) {
@@ -190,6 +196,7 @@ impl Shared {
                 owner.call_method1(intern!(py, "_on_opened"), arguments).map(drop)
             }
             Event::Settings => owner.call_method0(intern!(py, "_on_settings")).map(drop),
+            Event::Pong => owner.call_method0(intern!(py, "_on_pong")).map(drop),
             Event::GoAway(go_away) => {
                 let arguments = (u32::from(go_away.reason), go_away.text);
                 owner.call_method1(intern!(py, "_on_go_away"), arguments).map(drop)

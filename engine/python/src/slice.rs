@@ -3,10 +3,10 @@
 //! One for each thread, and so for each loop: a turn of the loop that is full of such tasks takes about a millisecond,
 //! whatever their number and their connections.
 
+use crate::clock;
 use pyo3::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
 
 /// What all tasks of a turn together may take before others run.
 const TURN_NANOS: u64 = 1_000_000;
@@ -23,7 +23,6 @@ thread_local! {
 /// Steps are counted with plain loads and stores: only the thread of the loop takes them.
 #[derive(Debug)]
 pub(crate) struct Slice {
-    epoch: Instant,
     started: AtomicU64,
     looked: AtomicU64,
     planned: AtomicU32,
@@ -39,7 +38,6 @@ pub(crate) struct Slice {
 impl Slice {
     fn new() -> Self {
         Self {
-            epoch: Instant::now(),
             started: AtomicU64::new(0),
             looked: AtomicU64::new(0),
             planned: AtomicU32::new(1),
@@ -57,7 +55,11 @@ impl Slice {
 
     /// A task begins or goes on after others ran.
     pub(crate) fn restart(&self) {
-        let now = self.now();
+        self.restart_at(clock::nanos());
+    }
+
+    /// The same for who has looked at the clock.
+    pub(crate) fn restart_at(&self, now: u64) {
         self.started.store(now, Relaxed);
         self.looked.store(now, Relaxed);
     }
@@ -79,12 +81,12 @@ impl Slice {
 
     /// The next look will find the slice spent.
     pub(crate) fn is_over(&self) -> bool {
-        self.now().saturating_sub(self.started.load(Relaxed)) >= self.share.load(Relaxed)
+        clock::nanos().saturating_sub(self.started.load(Relaxed)) >= self.share.load(Relaxed)
     }
 
     #[cold]
     fn look(&self) -> bool {
-        let (now, share) = (self.now(), self.share.load(Relaxed));
+        let (now, share) = (clock::nanos(), self.share.load(Relaxed));
         let steps = u64::from(self.planned.load(Relaxed));
         let nanos_per_step = now.saturating_sub(self.looked.load(Relaxed)).div_ceil(steps).max(1);
         let next = (share / LOOKS / nanos_per_step).clamp(1, MOST_STEPS);
@@ -104,10 +106,6 @@ impl Slice {
         let spent = u64::from(self.spent.swap(0, Relaxed)).max(1);
         self.share.store((TURN_NANOS / spent).max(LEAST_NANOS), Relaxed);
         self.awaits_turn.store(false, Relaxed);
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) struct End {
     pub(crate) calls: BTreeMap<u32, Call>,
     pub(crate) go_aways: Vec<GoAway>,
     pub(crate) settings_seen: usize,
+    pub(crate) pongs: usize,
     pub(crate) closed: Option<Closed>,
     /// New calls read as messages come.
     pub(crate) reads: bool,
@@ -67,6 +68,7 @@ impl End {
             calls: BTreeMap::new(),
             go_aways: Vec::new(),
             settings_seen: 0,
+            pongs: 0,
             closed: None,
             reads: true,
             most_events: 0,
@@ -237,7 +239,7 @@ impl End {
     }
 
     pub(crate) fn abort(&mut self, message: &str) {
-        self.connection.abort(message);
+        self.connection.abort(message, Reason::NO_ERROR, "");
         self.absorb();
     }
 
@@ -310,6 +312,7 @@ impl End {
                 self.happened(id, Happening::Ended);
             }
             Event::Settings => self.settings_seen += 1,
+            Event::Pong => self.pongs += 1,
             Event::GoAway(go_away) => self.go_aways.push(go_away),
             Event::Closed(closed) => self.closed = Some(closed),
         }
