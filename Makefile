@@ -14,7 +14,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test interop grpc-go grpc-js generators check conformance http2 bench gen fmt lock clean
+.PHONY: help setup build demo test attack interop grpc-go grpc-js generators check conformance http2 bench gen fmt lock clean
 
 help:
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -33,6 +33,9 @@ test: build ## run every test: the engine's in Rust, then all of tests/
 
 interop: build ## run gRPC's standard interop cases with other implementations, both ways (SOAK=10000: for long)
 	$(BIN)/python -m tests.interop.standard $(if $(SOAK),--soak $(SOAK))
+
+attack: build ## what a hostile client meets: every attack with its memory, the neighbour's p99, how it ends (ONLY=ping-flood)
+	$(BIN)/python -m tests.stress.attacks $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 check: build ## formatting, lint, types and the checks in tools/: what must be clean before a commit
 	$(BIN)/ruff format --check .
