@@ -2,6 +2,7 @@
 
 from penstock import tls
 from penstock._engine import VERSION as __version__
+from penstock.admission import Admission
 from penstock.channel import Channel, ChannelState
 from penstock.client_calls import BothStreamCall, ClientCall, ClientStreamCall, ServerStreamCall, UnaryCall
 from penstock.codec import PROTOBUF, RAW, Codec
@@ -39,6 +40,7 @@ from penstock.tls import TlsPeer
 __all__ = [
     "PROTOBUF",
     "RAW",
+    "Admission",
     "BothStreamCall",
     "BusyError",
     "Call",

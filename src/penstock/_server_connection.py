@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from penstock._admission import Entrance
 from penstock._transport import Transport
 from penstock.ends import End
 from penstock.server_calls import ServerStream
@@ -17,24 +18,6 @@ if TYPE_CHECKING:
     from penstock.server import Server
 
 logger = logging.getLogger("penstock.server")
-
-
-class Unserved(asyncio.Protocol):
-    """A client for whom no connection could be made: it is hung up on."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is open."""
-        cast("asyncio.Transport", transport).abort()
-
-
-def accept(server: Server, loop: asyncio.AbstractEventLoop) -> ServerConnection | Unserved:
-    """Make the connection of a client that was just accepted."""
-    try:
-        return ServerConnection(server, loop)
-    except Exception:
-        # A context may be of a class of the program's. Of the loops one would say nothing, one would keep the socket.
-        logger.exception("a client cannot be served; its connection is closed")
-        return Unserved()
 
 
 class ServerConnection(Transport):
@@ -53,6 +36,7 @@ class ServerConnection(Transport):
         self.ends = server.ends
         self._established = False
         self._among: set[Expiring] = set()
+        self._entrance: Entrance
         self.draining = server.draining
         """Set when handlers should finish."""
         self.calls: set[ServerStream[Any, Any]] = set()
@@ -66,6 +50,7 @@ class ServerConnection(Transport):
         left = self._server.limits.handshake_timeout_seconds
         self._among = self._server.timers.add(self.loop.time() + left, left, self)
         self._server.connections.add(self)
+        self._entrance = Entrance(self._server.gatekeeper, self.peer)
         if self.draining.is_set():
             self.abort("the server has stopped")  # accepted in the moment it stopped listening
 
@@ -74,6 +59,7 @@ class ServerConnection(Transport):
         super().connection_lost(error)
         self._among.discard(self)
         self._server.connections.discard(self)
+        self._entrance.close()
 
     def shut_down(self) -> None:
         """Say GOAWAY; the connection ends after its last call."""
@@ -84,8 +70,12 @@ class ServerConnection(Transport):
         self._check_finished()
 
     def release(self, call: ServerStream[Any, Any]) -> None:
-        """The call is over and its handler has ended."""
-        self.calls.discard(call)
+        """The call is over and its handler has ended, or it is no longer waited for. Harmless when repeated."""
+        if call not in self.calls:
+            return
+        self.calls.remove(call)
+        for place in call._places:
+            place.taken -= 1
         if self.draining.is_set():
             self._check_finished()
 
@@ -135,6 +125,8 @@ class ServerConnection(Transport):
             return
         if timeout_seconds is not None and timeout_seconds <= 0:
             call._on_expired()
+            return
+        if not self._entrance.admit(call):
             return
         if call._deadline is not None:
             call._deadline.watch(self._server.timers, call)

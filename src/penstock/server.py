@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock import _address, _tls_context, live
+from penstock._admission import Gatekeeper
 from penstock._arguments import check_compression, check_kind
+from penstock._arrival import Arrival
 from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
-from penstock._server_connection import ServerConnection, accept
 from penstock._timers import Timers
+from penstock.admission import Admission
 from penstock.ends import End
 from penstock.errors import UsageError
 from penstock.limits import Limits
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
     from contextlib import AbstractAsyncContextManager
 
+    from penstock._server_connection import ServerConnection
     from penstock.compression import Compression
     from penstock.live import LiveStream
     from penstock.server_calls import ServerCall, ServerStream
@@ -79,6 +82,7 @@ class Server:
     Args:
         services: Objects of generated bases, or of `Service`.
         limits: Settings of its connections.
+        admission: How much it takes on at once, of calls and of connections.
         compression: What replies are compressed with for clients that offer it, unless a handler says otherwise.
         fallback: `async def handler(stream)` for calls no service has: messages are bytes, many → many. A proxy.
         interceptors: Around every handler, the first outermost; see `penstock.interceptors`.
@@ -96,6 +100,7 @@ class Server:
         services: Iterable[Service],
         *,
         limits: Limits | None = None,
+        admission: Admission | None = None,
         compression: Compression | None = None,
         fallback: Callable[[ServerStream[bytes, bytes]], Any] | None = None,
         interceptors: Iterable[Callable[[ServerCall], AbstractAsyncContextManager[object]]] = (),
@@ -109,6 +114,12 @@ class Server:
         around = around_server(interceptors, authenticate)
         self._routes = routes(services, self.limits, around)
         self._fallback = None if fallback is None else fallback_route(fallback, self.limits, around)
+        check_kind(admission, Admission, "admission is penstock.Admission(...)")
+        self.admission = Admission() if admission is None else admission
+        self.gatekeeper = Gatekeeper(self.admission, {path: route.kind for path, route in self._routes.items()})
+        """What it has taken on."""
+        if fallback is None:
+            self.gatekeeper.check_methods()
         self.raw_codec = server_codec(raw_method("*"), self.limits)
         self.any_subtype = self._fallback is not None or not all(route.is_protobuf for route in self._routes.values())
         """Calls may come that say their messages are not protobuf."""
@@ -296,7 +307,7 @@ class Server:
 
     async def _listen(self, address: _address.Address) -> None:
         loop = asyncio.get_running_loop()
-        self._addresses += await self._listeners.add(address, lambda: accept(self, loop))
+        self._addresses += await self._listeners.add(address, lambda: Arrival(self, loop))
 
     async def _wait_for_calls(self, grace: float) -> None:
         connections = list(self.connections)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from penstock import _engine
+    from penstock._admission import Meters
     from penstock._sending import Payload
     from penstock._server_connection import ServerConnection
     from penstock.compression import Compression
@@ -56,6 +57,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         "_expected",
         "_expected_end",
         "_metadata",
+        "_places",
         "_request_pairs",
         "_task",
         "_trailing",
@@ -88,6 +90,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         self._expected_end = End.RETURNED
         self._task: asyncio.Task[None] | None = None
         self._cancelling: asyncio.Handle | None = None
+        self._places: Meters = ()
         self._deadline = None if timeout_seconds is None else Deadline(connection.loop, timeout_seconds)
 
     # What a handler uses.
@@ -241,9 +244,9 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
 
     # The end.
 
-    def _close(self, status: Status, end: End) -> None:
+    def _close(self, status: Status, end: End, trailers: list[tuple[str, MetadataValue]] | None = None) -> None:
         if self._status is None:
-            self._finish(status.code, _encodable(status.message), None, None, True)
+            self._finish(status.code, _encodable(status.message), None, trailers, True)
             self._conclude(status, Origin.LOCAL, end)
 
     def _on_expired(self) -> None:

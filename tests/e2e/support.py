@@ -102,6 +102,7 @@ class Pair:
             "client's deadlines": len(self.channel._timers),
             "server's engine": sum(connection.engine.open_calls for connection in self.server.connections),
             "server": sum(len(connection.calls) for connection in self.server.connections),
+            "server's places": self.server.gatekeeper.calls.taken,
         }
 
     async def until_no_call_is_open(self) -> None:
@@ -112,10 +113,11 @@ class Pair:
 @asynccontextmanager
 async def connected(
     service: penstock.Service | None = None,
-    *,
+    *beside: penstock.Service,
     address: str = "127.0.0.1:0",
     server_limits: penstock.Limits | None = None,
     client_limits: penstock.Limits | None = None,
+    admission: penstock.Admission | None = None,
     compression: penstock.Compression | None = None,
     client_compression: penstock.Compression | None = None,
     fallback: Callable[[penstock.ServerStream[bytes, bytes]], Any] | None = None,
@@ -123,7 +125,13 @@ async def connected(
 ) -> AsyncIterator[Pair]:
     """Serve on a real socket, and call it; with `tls` both sides show a certificate."""
     tls = tls or over_tls
-    server = penstock.Server([service or Echo()], limits=server_limits, compression=compression, fallback=fallback)
+    server = penstock.Server(
+        [service or Echo(), *beside],
+        limits=server_limits,
+        admission=admission,
+        compression=compression,
+        fallback=fallback,
+    )
     secure: dict[str, Any] = {} if tls is None else {"tls": tls.client_context(), "authority": "localhost"}
     async with (
         server.listening(address, tls=None if tls is None else tls.server_context()) as bound,

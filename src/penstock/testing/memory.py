@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from penstock._address import Address
-from penstock._server_connection import accept
+from penstock._arrival import Arrival
 from penstock.channel import Channel
 from penstock.errors import UsageError
 from penstock.server import Server
@@ -94,7 +94,7 @@ class MemoryChannel(Channel):
             raise ConnectionRefusedError(msg)
         self.server._enter_loop()
         number = next(_clients.setdefault(self.server, itertools.count(1)))
-        accepted = accept(self.server, asyncio.get_running_loop())
+        accepted = Arrival(self.server, asyncio.get_running_loop())
         names = ((HOST, number), SERVER_NAME)
         self.links.append(Link(*join(connection(), accepted, names=names, wire=self._wire)))
 
