@@ -1,12 +1,23 @@
 """What tests of programs that use Penstock are made of. Import it where tests are; nothing else in Penstock does."""
 
+from penstock.testing.conditions import BLACK_HOLE, CLEAR, STOPPED, Conditions
+from penstock.testing.fault_proxy import FaultProxy
+from penstock.testing.flow import Flow
 from penstock.testing.memory import Link, MemoryChannel, connected
+from penstock.testing.proxied_connection import ProxiedConnection
 from penstock.testing.settling import settle
 from penstock.testing.wire import Wire
 
 __all__ = [
+    "BLACK_HOLE",
+    "CLEAR",
+    "STOPPED",
+    "Conditions",
+    "FaultProxy",
+    "Flow",
     "Link",
     "MemoryChannel",
+    "ProxiedConnection",
     "Wire",
     "connected",
     "settle",
