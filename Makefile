@@ -57,10 +57,11 @@ http2: build ## run h2spec, h2specd and grpc's negative HTTP/2 cases (needs Go)
 bench: build ## run the benchmarks
 	$(BIN)/python -m benchmarks.run
 
-gen: build ## write the generated code of examples/, tests/protos and src/penstock/services again
+gen: build ## write the generated code of examples/, tests/protos and src/penstock/services again, and what docs/ends.md draws
 	$(BIN)/penstock generate proto --out src/penstock/services --pool penstock.services.pool
 	$(BIN)/penstock generate examples/tutorial
 	$(BIN)/penstock generate --grpc tests/protos
+	$(BIN)/python -m tools.life
 
 fmt: setup ## format Python and Rust, and mend what lint can mend
 	$(BIN)/ruff check --fix --quiet . || true

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from tools import excepts, imports, mirror, sizes, sleeps, units, wire
+from tools import excepts, imports, life, mirror, sizes, sleeps, units, wire
 from tools.source import Finding
 
-CHECKS = (imports.find, sizes.find, mirror.find, units.find, sleeps.find, excepts.find, wire.find)
+CHECKS = (imports.find, sizes.find, mirror.find, units.find, sleeps.find, excepts.find, wire.find, life.find)
 
 
 def find(root: Path) -> list[Finding]:

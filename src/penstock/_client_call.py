@@ -11,6 +11,7 @@ from penstock._deadline import bounded, of_call
 from penstock._ending import CANCEL, CANCELLED, end_of
 from penstock._engine import MANY
 from penstock._interception import Inside
+from penstock._life import MADE, WITHDRAWN
 from penstock.ends import End
 from penstock.errors import Origin, RpcError, UsageError
 from penstock.limits import CallOptions
@@ -51,7 +52,6 @@ class ClientCall(Stream[RequestT, ReplyT]):
         "_metadata",
         "_request",
         "_shown_metadata",
-        "_started",
         "_starting",
         "_wait_for_ready",
         "method",
@@ -92,7 +92,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
             self._compress_with(compression.value)
         self._connection: ClientConnection | None = None
         self._starting: asyncio.Timeout | None = None
-        self._started = False
+        self._life = MADE
         self._initial: Metadata | None = None
         self._initial_waiter: asyncio.Future[None] | None = None
 
@@ -153,10 +153,10 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
     def _begin(self) -> None:
         """Refuse a second use, before it touches what the first one does."""
-        if self._started:
+        if self._life is not MADE and self._life is not WITHDRAWN:
             msg = "a call is used once; make another one"
             raise UsageError(msg)
-        self._started = True
+        self._life = self._life.begin
 
     async def _start(self) -> None:
         """Put the call on a connection, with its one request if it has one.
@@ -182,7 +182,12 @@ class ClientCall(Stream[RequestT, ReplyT]):
             deadline.watch(self._channel._timers, self)
         self._connection = connection
         self._ended_sending = only is not None
-        connection.open(self, self.method, left, to_wire(self._metadata) if self._metadata else None, only)
+        self._life = self._life.open if only is None else self._life.open_whole
+        try:
+            connection.open(self, self.method, left, to_wire(self._metadata) if self._metadata else None, only)
+        except RpcError as error:
+            self._conclude(error.status, error.origin, End.UNPROCESSED, retryable=True)
+            raise
 
     async def _await_connection(self) -> ClientConnection:
         connecting = self._channel._connection(wait_for_ready=self._wait_for_ready)
@@ -230,13 +235,13 @@ class ClientCall(Stream[RequestT, ReplyT]):
         """Leave the interceptors with what was raised, or else with the status; raise what took its place."""
         inside = self._inside
         if inside is None:
-            self._unwatch()
+            self._part()
             return
         first = outcome = raised if raised is not None or self._error is None else self._fresh_error()
         try:
             while inside:
                 outcome = await inside.leave_innermost(outcome)
-            self._unwatch()
+            self._part()
             if outcome is not None and outcome is not first:
                 if isinstance(outcome, RpcError):
                     outcome._outcome_of_call = True
@@ -287,7 +292,13 @@ class ClientCall(Stream[RequestT, ReplyT]):
         if self._status is None:
             self._close(CANCELLED, end_of(error))
 
+    def _part(self) -> None:
+        """The program is done with the call."""
+        self._life = self._life.leave
+        self._unwatch()
+
     def _on_concluded(self, end: End) -> None:
+        self._life = self._life.end
         self._channel._ends[end] += 1
         if self._deadline is not None:
             self._deadline.unwatch(self)

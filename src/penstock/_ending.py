@@ -14,6 +14,7 @@ from penstock.metadata import Metadata
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
+    from penstock._life import State
     from penstock.metadata import MetadataValue
 
 SendT = TypeVar("SendT")
@@ -32,11 +33,12 @@ CANCEL = 8
 class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
     """The end of a stream, and the waits that it cuts short."""
 
-    __slots__ = ("_began", "_end", "_error", "_loop", "_status", "_told", "_trailers", "_waiting", "id")
+    __slots__ = ("_began", "_end", "_error", "_life", "_loop", "_status", "_told", "_trailers", "_waiting", "id")
 
     id: int
     """Names the call in this process, as in `server.streams()`."""
     _began: float
+    _life: State
     _loop: asyncio.AbstractEventLoop
     _status: Status | None
     _end: End | None

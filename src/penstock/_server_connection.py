@@ -131,6 +131,7 @@ class ServerConnection(Transport):
         if call._deadline is not None:
             call._deadline.watch(self._server.timers, call)
         self.calls.add(call)
+        call._life = call._life.start
         call._task = task = self.loop.create_task(route.run(call), name=path)
         # Not a `finally` in the task: a task cancelled before its first step never runs one.
         task.add_done_callback(call._on_handler_done)

@@ -43,7 +43,7 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
         is_unfinished = self._status is None
         self._give_up(error)
         if self._inside is None:
-            self._unwatch()
+            self._part()
         else:
             await self._leave(error)
         if is_unfinished and kind is None:
@@ -70,6 +70,8 @@ class StreamCall(ClientCall[RequestT, ReplyT]):
         self._check_usable()
         if not self._ended_sending:
             self._ended_sending = True
+            if self._status is None:
+                self._life = self._life.half_close
             self._half_close()
 
     def _warn_unfinished(self) -> None:

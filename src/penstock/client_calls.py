@@ -50,12 +50,13 @@ class UnaryCall(ClientCall[Never, ReplyT]):
             self._give_up(error)
             raise
         finally:
-            self._unwatch()
+            self._part()
 
     async def _run_inside(self, around: Around) -> ReplyT:
         try:
             await self._go_inside(around)
-            reply = await self._run()
+            await self._start()
+            reply = await self._receive_only()
         except BaseException as error:
             self._give_up(error)
             await self._leave(error)

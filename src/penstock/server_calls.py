@@ -11,6 +11,7 @@ from penstock._details import KEY as DETAILS_KEY
 from penstock._details import pack
 from penstock._ending import OK
 from penstock._engine import MANY
+from penstock._life import ARRIVED, BEREFT, RELEASED, RUNNING
 from penstock.ends import End
 from penstock.errors import Origin, RpcError, UsageError
 from penstock.metadata import Metadata, to_wire
@@ -88,6 +89,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         self._trailing: Metadata | None = None
         self._expected: Status | None = None
         self._expected_end = End.RETURNED
+        self._life = ARRIVED
         self._task: asyncio.Task[None] | None = None
         self._cancelling: asyncio.Handle | None = None
         self._places: Meters = ()
@@ -200,7 +202,9 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         """Send the one reply, and OK behind it."""
         if self._status is not None:
             return  # the handler cancelled the call, and returned
-        if not self._reply(reply, None if self._trailing is None else to_wire(self._trailing)):
+        if self._reply(reply, None if self._trailing is None else to_wire(self._trailing)):
+            self._life = self._life.finish
+        else:
             await self._finish_with_payload(self._encode(reply))
 
     async def _finish_with_payload(self, payload: Payload[ReplyT]) -> None:
@@ -212,6 +216,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
     def _finish_ok(self) -> None:
         if self._status is None:
             self._finish(0, "", None, None if self._trailing is None else to_wire(self._trailing), False)
+            self._life = self._life.finish
 
     def _finish_with(self, status: Status, end: End, metadata: MetadataLike | None = None) -> None:
         """End with a status after what is queued."""
@@ -231,6 +236,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             logger.exception("%s: the status %s cannot be sent", self.method, status.code.name)
             self._expected, self._expected_end = FAILED, End.FAILED
             self._finish(FAILED.code, FAILED.message, None, None, False)
+        self._life = self._life.finish
 
     def _finish_failed(self) -> None:
         """End with the fixed text; the trailing metadata goes with it, unless that is what cannot be sent."""
@@ -241,6 +247,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             self._finish(FAILED.code, FAILED.message, None, to_wire(self._trailing), False)
         except Exception:  # noqa: BLE001 - what failed before has been logged
             self._finish(FAILED.code, FAILED.message, None, None, False)
+        self._life = self._life.finish
 
     # The end.
 
@@ -269,29 +276,39 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         self._connection.ends[end] += 1
         if self._deadline is not None:
             self._deadline.unwatch(self)
-        task = self._task
-        if task is None:
-            return
-        if task.done():
+        life = self._life = self._life.end
+        if life is RELEASED:
             self._release()
-        elif self._error is None:
-            pass  # it ended the call itself, and may have something left to do
-        elif task in self._waiting:
+        elif life is not BEREFT:
+            pass  # the handler takes its last step
+        elif self._task in self._waiting:
             # It is told by what it waits for, and its cleanup should not be disturbed.
-            self._cancelling = self._loop.call_later(NOTICE_SECONDS, task.cancel)
+            self._cancelling = self._loop.call_later(NOTICE_SECONDS, self._cancel_handler)
         else:
             # After tasks of its own that wait on this stream were told: they may end it by themselves, in order.
-            self._cancelling = self._loop.call_soon(task.cancel)
+            self._cancelling = self._loop.call_soon(self._cancel_handler)
+
+    def _cancel_handler(self) -> None:
+        self._cancelling = None
+        if self._task is not None:
+            self._life = self._life.cancel
+            self._task.cancel()
 
     def _on_handler_done(self, task: asyncio.Task[None]) -> None:
         if self._cancelling is not None:
             self._cancelling.cancel()
-        if self._status is not None:
+        if self._life is RUNNING:
+            self._on_handler_ended_early(task)
+        life = self._life = self._life.done
+        if life is RELEASED:
             self._release()
-        elif task.cancelled():
+
+    def _on_handler_ended_early(self, task: asyncio.Task[None]) -> None:
+        """`Route.run` could not say how the handler ended."""
+        if task.cancelled():
             # It may never have begun.
             self._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"), End.TASK_CANCELLED)
-        elif task.exception() is not None:
+        else:
             # A BaseException, which `Route.run` lets pass.
             logger.error("%s from %s: the handler failed", self.method, self.peer, exc_info=task.exception())
             self._finish_failed()
