@@ -48,7 +48,7 @@ def check_handler(service: Service, name: str, method: Method[Any, Any]) -> Call
     """Give what serves a method.
 
     Raises:
-        UsageError: It is missing, has another name, is no coroutine function or takes other arguments.
+        UsageError: It is missing, has another name or another form, or takes other arguments.
     """
     handler: Callable[..., Any] | None = getattr(service, name, None)
     if not callable(handler):
@@ -56,10 +56,11 @@ def check_handler(service: Service, name: str, method: Method[Any, Any]) -> Call
         raise UsageError(msg)
     _check_name(service, name, method)
     where = f"{type(service).__name__}.{name}"
-    if inspect.isgeneratorfunction(handler):
-        msg = f"{where} is a sync generator; write `async def`"
+    is_generator = inspect.isgeneratorfunction(handler)
+    if is_generator and not method.kind.one_request:
+        msg = f"{where} is a sync generator, but {method.path} reads a stream; write `async def`"
         raise UsageError(msg)
-    if method.kind.one_reply and inspect.isasyncgenfunction(handler):
+    if method.kind.one_reply and (is_generator or inspect.isasyncgenfunction(handler)):
         msg = f"{where} yields, but {method.path} has one reply: return it"
         raise UsageError(msg)
     if method.kind.one_request:
@@ -67,6 +68,20 @@ def check_handler(service: Service, name: str, method: Method[Any, Any]) -> Call
     else:
         check_arguments(handler, where, "stream")
     return handler
+
+
+def is_sync(handler: Callable[..., Any]) -> bool:
+    """It may block: neither it nor what a decorator says it wraps is `async`."""
+    function = inspect.unwrap(handler)
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - what it does when called
+    tests = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    return not any(test(function) or test(call) for test in tests) and not _is_unimplemented(function)
+
+
+def _is_unimplemented(function: object) -> bool:
+    """It does nothing but `raise penstock.unimplemented(METHOD)`, as the methods of generated bases do."""
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    return len(names) == 3 and names[:2] == ("penstock", "unimplemented")
 
 
 def _check_name(service: Service, name: str, method: Method[Any, Any]) -> None:

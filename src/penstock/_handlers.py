@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from penstock._deadline import INHERITED
 from penstock._ending import OK
-from penstock._forms import check_arguments, check_handler, check_services, name_of
+from penstock._forms import check_arguments, check_handler, check_services, is_sync, name_of
 from penstock._interception import Inside, awaited
+from penstock._sync_handlers import SyncStream, in_a_thread
 from penstock.codec import PROTOBUF
 from penstock.ends import End
 from penstock.errors import RpcError, UsageError
 from penstock.method import Kind, Method, raw_method, server_codec
-from penstock.server_calls import FAILED
+from penstock.server_calls import FAILED, ServerStream
 from penstock.service import Service
 from penstock.status import Status, StatusCode
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from penstock import _engine
     from penstock._interception import Around
     from penstock.limits import Limits
-    from penstock.server_calls import ServerStream
 
 logger = logging.getLogger("penstock.server")
 
@@ -45,6 +45,8 @@ class Route:
     is_protobuf: bool
     """Its messages are google.protobuf's, and no peer may say that they are anything else."""
     around: Around | None
+    stream: type[ServerStream[Any, Any]]
+    """What its handler sees of a call."""
 
     async def run(self, call: ServerStream[Any, Any]) -> None:
         """Serve one call, in its own task. Every exception becomes a status, but cancellation goes on."""
@@ -115,7 +117,9 @@ class Route:
             await _send_all(result, call)
         elif isinstance(result, Awaitable):
             returned = await result
-            if returned is not None:
+            if isinstance(returned, AsyncIterator):
+                await _send_all(returned, call)
+            elif returned is not None:
                 raise TypeError(_lost_reply(self.handler, returned, call.method))
         else:
             raise TypeError(_wrong_result(self.handler, result))
@@ -206,6 +210,9 @@ def fallback_route(handler: Callable[..., Any], limits: Limits, around: Around |
 
 
 def _route(method: Method[Any, Any], limits: Limits, handler: Callable[..., Any], around: Around | None) -> Route:
+    stream: type[ServerStream[Any, Any]] = ServerStream
+    if method.kind.one_request and is_sync(handler):
+        handler, stream = in_a_thread(handler, one_reply=method.kind.one_reply), SyncStream
     return Route(
         server_codec(method, limits),
         method.kind,
@@ -213,11 +220,12 @@ def _route(method: Method[Any, Any], limits: Limits, handler: Callable[..., Any]
         inspect.iscoroutinefunction(handler),
         method.codec is PROTOBUF,
         around,
+        stream,
     )
 
 
 def _wrong_result(handler: Callable[..., Any], result: object) -> str:
-    return f"{name_of(handler)} returned {type(result).__name__}; handlers are `async def`"
+    return f"{name_of(handler)} returned {type(result).__name__}; handlers of many requests are `async def`"
 
 
 def _lost_reply(handler: Callable[..., Any], returned: object, path: str) -> str:

@@ -13,6 +13,7 @@ from penstock.server_calls import ServerStream
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
+    from penstock._pool import Pool
     from penstock._timers import Expiring
     from penstock.metadata import MetadataValue
     from penstock.server import Server
@@ -60,6 +61,20 @@ class ServerConnection(Transport):
         self._among.discard(self)
         self._server.connections.discard(self)
         self._entrance.close()
+
+    @property
+    def pool(self) -> Pool:
+        """The threads of sync handlers."""
+        return self._server.pool
+
+    def pushback_ms(self) -> int:
+        """When a client that is refused should try again; below 0: never."""
+        return self._server.gatekeeper.pushback_ms()
+
+    @property
+    def send_buffer_bytes(self) -> int:
+        """What is queued on a stream at most before it has to wait."""
+        return self._server.limits.send_buffer_bytes
 
     def shut_down(self) -> None:
         """Say GOAWAY; the connection ends after its last call."""
@@ -117,8 +132,8 @@ class ServerConnection(Transport):
         timeout_seconds: float | None,
     ) -> None:
         route = self._server.route(path)
-        codec = self._server.raw_codec if route is None else route.codec
-        call: ServerStream[Any, Any] = ServerStream(codec, self, path, authority, metadata, timeout_seconds)
+        codec, stream = (self._server.raw_codec, ServerStream) if route is None else (route.codec, route.stream)
+        call: ServerStream[Any, Any] = stream(codec, self, path, authority, metadata, timeout_seconds)
         self.engine.adopt(call, stream_id)
         if route is None:
             call._close(Status(StatusCode.UNIMPLEMENTED, f"unknown method {path}"), End.REFUSED)

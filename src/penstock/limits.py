@@ -48,6 +48,16 @@ class Limits:
     """Calls a client may have open on one connection to a server. A client waits for a free place by itself.
     With `stream_window_bytes` it bounds what a connection can make a server hold."""
 
+    sync_threads: int = 32
+    """Threads of a server for handlers that are not `async`, at most; made when there is work for them. A step that
+    blocks has one for itself until it is done. A quarter of them, at least one if there are two, is kept for unary
+    calls: streams, however many and however slow, take none of those."""
+
+    sync_queue_calls: int = 1000
+    """Unary calls of such handlers that wait for a thread, at most, and as many new streams. One more is answered at
+    once with RESOURCE_EXHAUSTED and the hint of `Admission.retry_after_seconds`. A stream that has begun waits for the
+    thread of its next step beside these, and is not refused."""
+
     connect_timeout_seconds: float = 20.0
     """A client's attempt to connect fails after this, TLS and the peer's first SETTINGS included."""
 

@@ -18,6 +18,7 @@ from penstock._arrival import Arrival
 from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
+from penstock._pool import Pool
 from penstock._timers import Timers
 from penstock.admission import Admission
 from penstock.ends import End
@@ -134,6 +135,7 @@ class Server:
         self._listeners = Listeners()
         self._addresses: list[str] = []
         self._timers: Timers | None = None
+        self._pool: Pool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
 
@@ -148,6 +150,13 @@ class Server:
         if self._timers is None:
             self._timers = Timers(asyncio.get_running_loop())
         return self._timers
+
+    @property
+    def pool(self) -> Pool:
+        """The threads of its sync handlers."""
+        if self._pool is None:
+            self._pool = Pool(asyncio.get_running_loop(), self.limits.sync_threads, self.limits.sync_queue_calls)
+        return self._pool
 
     def route(self, path: str) -> Route | None:
         """What serves `path`, or `None`."""
@@ -282,6 +291,9 @@ class Server:
         await self._wait_for_calls(grace)
         report = await self._cancel_calls(open_calls)
         await self._close_connections()
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
         return report
 
     def _check_startable(self, addresses: tuple[str, ...]) -> None:
@@ -302,7 +314,7 @@ class Server:
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
             # It listened in another one before: timers and waiters of that are of no use here.
-            self._timers, self.draining = None, asyncio.Event()
+            self._timers, self._pool, self.draining = None, None, asyncio.Event()
         self._loop = loop
 
     async def _listen(self, address: _address.Address) -> None:

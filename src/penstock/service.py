@@ -25,6 +25,13 @@ class Service:
     - many → one: `async def put(self, stream) -> Reply`
     - many → many: `async def chat(self, stream) -> None`, or an async generator that yields replies
 
+    What blocks is better a sync handler: `def get(self, request, call) -> Reply`, or for one → many a generator,
+    `def feed(self, request, stream)`, that yields replies. Each of its steps runs in a thread of the server
+    (`Limits.sync_threads`), the next one when there is room for its reply; between two steps it has none. All steps of
+    a call have the same context. It sees the same object as other handlers, and what of it would touch the event loop
+    (sending, receiving, initial metadata) raises `UsageError`. A step cannot be cancelled: when the call is over,
+    `status` is no longer `None`, and a generator is closed behind the step that runs.
+
     A generator is closed in its own task and context, however its call ends. `raise RpcError(...)` ends the call with
     that status; any other exception is logged and ends it with UNKNOWN and a fixed text.
     """

@@ -36,16 +36,18 @@ class Echo(EchoBase):
         both_stream: BothStreamHandler | None = None,
     ) -> None:
         self._unary = unary or _give_back
-        self._server_stream = server_stream or _repeat
         self._client_stream = client_stream or _count
         self._both_stream = both_stream or _answer_each
+        if server_stream is not None:
+            setattr(self, "server_stream", server_stream)  # noqa: B010 - as it is, whatever form it has
 
     async def unary(self, request: Note, call: penstock.ServerCall) -> Note:
         reply: Note = await self._unary(request, call)
         return reply
 
-    def server_stream(self, request: Note, stream: penstock.ServerStream[Never, Note]) -> Any:
-        return self._server_stream(request, stream)
+    async def server_stream(self, request: Note, stream: penstock.ServerStream[Never, Note]) -> None:
+        for number in range(request.number):
+            await stream.send(Note(text=request.text, number=number))
 
     async def client_stream(self, stream: penstock.ServerStream[Note, Never]) -> Note:
         reply: Note = await self._client_stream(stream)
@@ -58,11 +60,6 @@ class Echo(EchoBase):
 async def _give_back(request: Note, call: penstock.ServerCall) -> Note:
     del call
     return request
-
-
-async def _repeat(request: Note, stream: penstock.ServerStream[Never, Note]) -> None:
-    for number in range(request.number):
-        await stream.send(Note(text=request.text, number=number))
 
 
 async def _count(stream: penstock.ServerStream[Note, Never]) -> Note:

@@ -121,8 +121,8 @@ class NoFunction(Echo):
 
 
 class SyncGenerator(Echo):
-    def server_stream(self, request: Note, stream: Any) -> Any:
-        yield request
+    def both_stream(self, stream: Any) -> Any:
+        yield Note()
 
 
 class YieldsItsOneReply(Echo):
@@ -139,7 +139,7 @@ class YieldsItsOneReply(Echo):
         ([penstock.Service()], "a Service is no service with METHODS"),
         ([Missing()], "Missing has no method 'unari' for /penstock.test.echo.Echo/Unary"),
         ([NoFunction()], "NoFunction has no method 'unary'"),
-        ([SyncGenerator()], "SyncGenerator.server_stream is a sync generator; write `async def`"),
+        ([SyncGenerator()], "SyncGenerator.both_stream is a sync generator, but .* reads a stream; write `async def`"),
         ([YieldsItsOneReply()], "YieldsItsOneReply.unary yields, but .* has one reply: return it"),
         ([Echo(), Echo()], "/penstock.test.echo.Echo/Unary is served twice"),
     ],

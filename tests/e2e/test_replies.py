@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Never
 
 import pytest
 
@@ -84,8 +84,8 @@ async def test_a_reply_of_the_wrong_type_is_the_servers_fault(wrong: Any, caplog
 class _Plain(EchoBase):
     """Handlers that are no coroutine functions."""
 
-    def unary(self, request: Note, call: penstock.ServerCall) -> Any:
-        return request
+    def client_stream(self, stream: penstock.ServerStream[Note, Never]) -> Any:
+        return Note()
 
     def both_stream(self, stream: penstock.ServerStream[Note, Note]) -> Any:
         return None
@@ -94,12 +94,13 @@ class _Plain(EchoBase):
 async def test_a_handler_that_is_no_coroutine_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async with connected(_Plain()) as pair:
         with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
-            await pair.client.unary(Note())
+            async with pair.client.client_stream() as upload:
+                await upload.finish()
         with pytest.raises(penstock.RpcError, match=FIXED_TEXT):
             async with pair.client.both_stream() as stream:
                 await stream.receive()
-    assert caplog.text.count("handlers are `async def`") == 2
-    assert "_Plain.unary" in caplog.text
+    assert caplog.text.count("handlers of many requests are `async def`") == 2
+    assert "_Plain.client_stream" in caplog.text
 
 
 @pytest.mark.parametrize(("count", "said"), [(0, "no request"), (2, "more than")])

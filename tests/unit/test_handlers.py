@@ -87,13 +87,20 @@ async def test_one_to_one_returns_its_reply() -> None:
     assert (replies, status_of(stream)) == ([b"q!"], OK)
 
 
-async def test_one_to_one_may_return_any_awaitable() -> None:
-    def handler(request: bytes, _call: ServerCall) -> asyncio.Future[bytes]:
-        future = asyncio.get_running_loop().create_future()
-        future.set_result(request)
-        return future
+async def test_what_is_no_coroutine_function_may_give_what_one_gives() -> None:
+    async def reply(request: bytes) -> bytes:
+        return request
 
-    assert (await called(Kind.UNARY, handler, b"q"))[0] == [b"q"]
+    async def replies(request: bytes) -> AsyncIterator[bytes]:
+        yield request
+
+    assert (await called(Kind.UNARY, lambda request, _call: reply(request), b"q"))[0] == [b"q"]
+    assert (await called(Kind.SERVER_STREAM, lambda request, _stream: replies(request), b"q"))[0] == [b"q"]
+
+    async def late(_stream: ServerStream[bytes, bytes]) -> AsyncIterator[bytes]:
+        return replies(b"q")
+
+    assert (await called(Kind.BOTH_STREAM, late))[0] == [b"q"]
 
 
 async def test_one_to_many_sends_or_yields() -> None:
@@ -219,14 +226,23 @@ async def test_two_errors_of_a_group_are_unknown(caplog: pytest.LogCaptureFixtur
     caplog.clear()
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-async def test_a_handler_that_is_no_coroutine_is_named_in_the_log(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (Kind.SERVER_STREAM, "a sync handler yields its replies"),
+        (Kind.CLIENT_STREAM, "handlers of many requests are `async def`"),
+        (Kind.BOTH_STREAM, "handlers of many requests are `async def`"),
+    ],
+)
+async def test_a_sync_handler_is_named_in_the_log_where_it_cannot_be(
+    kind: Kind, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
     def handler(*_arguments: object) -> bytes:
         return b"reply"
 
     _replies, stream = await called(kind, handler, b"q")
     assert status_of(stream) == UNEXPECTED
-    assert "returned bytes; handlers are `async def`" in caplog.text
+    assert f"handler returned bytes; {why}" in caplog.text
     caplog.clear()
 
 
@@ -411,12 +427,19 @@ def test_a_method_without_a_handler_is_a_mistake() -> None:
         routes([Half()], Limits())
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_sync_generator_is_a_mistake(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (Kind.UNARY, "yields, but .* has one reply: return it"),
+        (Kind.CLIENT_STREAM, "is a sync generator, but .* reads a stream; write `async def`"),
+        (Kind.BOTH_STREAM, "is a sync generator, but .* reads a stream; write `async def`"),
+    ],
+)
+def test_a_sync_generator_is_a_mistake_but_for_one_to_many(kind: Kind, why: str) -> None:
     def handler(*_arguments: object) -> Any:
         yield b""
 
-    with pytest.raises(UsageError, match="is a sync generator; write `async def`"):
+    with pytest.raises(UsageError, match=why):
         routes([served(kind, handler)], Limits())
 
 

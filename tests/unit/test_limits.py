@@ -76,7 +76,7 @@ def test_settings_are_frozen_and_named() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_name_of_a_setting_carries_its_unit(name: str) -> None:
-    assert name.endswith(("_bytes", "_seconds", "_streams"))
+    assert name.endswith(("_bytes", "_seconds", "_streams", "_threads", "_calls"))
 
 
 @pytest.mark.parametrize("kind", [Limits, CallOptions])

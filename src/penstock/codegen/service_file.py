@@ -11,7 +11,7 @@ from penstock.codegen.schema import Cardinality, MethodSchema, ServiceSchema, re
 
 __all__ = ["GENERATOR_VERSION", "generate_file"]
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Stands in the head of each generated file. It grows when the text of generated files changes, not with each
 release, so a new release leaves files that are committed somewhere as they are."""
 
@@ -22,6 +22,7 @@ _SHAPES = {
     Cardinality.BOTH_STREAM: "many requests, many replies",
 }
 _ITERATED = {Cardinality.SERVER_STREAM, Cardinality.BOTH_STREAM}
+_AWAITED = {Cardinality.UNARY, *_ITERATED}
 _ONE_WAY = {Cardinality.SERVER_STREAM, Cardinality.CLIENT_STREAM}
 
 
@@ -70,13 +71,18 @@ def _head(proto_path: str) -> Iterator[str]:
 def _imports(modules: Sequence[Import], methods: Sequence[MethodSchema]) -> Iterator[str]:
     """Yield the groups of imports, and under them the modules that no import statement can name."""
     cardinalities = {method.cardinality for method in methods}
-    iterated = "AsyncIterator, Awaitable, " if cardinalities & _ITERATED else ""
+    names = [
+        "AsyncIterator" if cardinalities & _ITERATED else "",
+        "Awaitable" if cardinalities & _AWAITED else "",
+        "Iterator" if Cardinality.SERVER_STREAM in cardinalities else "",
+        "Mapping",
+    ]
     never = ", Never" if cardinalities & _ONE_WAY else ""
     yield "from __future__ import annotations"
     by_importlib = [one for one in modules if one.needs_importlib()]
     statements = [one for one in modules if not one.needs_importlib()]
     standard = ["import importlib"] if by_importlib else []
-    standard.append(f"from collections.abc import {iterated}Mapping")
+    standard.append(f"from collections.abc import {', '.join(filter(None, names))}")
     standard.append(f"from typing import Any, ClassVar{never}")
     yield "\n".join(standard)
     absolute = [one.statement() for one in statements if one.importer is None]
@@ -115,15 +121,27 @@ def _base(service: ServiceSchema) -> Iterator[str]:
 
 
 def _handler(method: MethodSchema) -> Iterator[str]:
-    # A plain `def` that returns either is what strict type checkers let `async def` and an async generator override.
-    prefix = "" if method.cardinality in _ITERATED else "async "
+    # A plain `def` that returns any of these is what strict type checkers let `async def`, generators of both kinds and
+    # sync handlers override.
+    prefix = "" if method.cardinality in _AWAITED else "async "
     yield f"    {prefix}def {method.name}("
     yield "        self,"
     yield from (f"        {parameter}," for parameter in _handler_parameters(method))
-    iterated = f"Awaitable[None] | AsyncIterator[{method.reply}]"
-    yield f"    ) -> {iterated if method.cardinality in _ITERATED else method.reply}:"
+    yield f"    ) -> {_handler_result(method)}:"
     yield from _docstring(method)
     yield f"        raise penstock.unimplemented({method.constant})"
+
+
+def _handler_result(method: MethodSchema) -> str:
+    match method.cardinality:
+        case Cardinality.UNARY:
+            return f"Awaitable[{method.reply}] | {method.reply}"
+        case Cardinality.SERVER_STREAM:
+            return f"Awaitable[None] | AsyncIterator[{method.reply}] | Iterator[{method.reply}]"
+        case Cardinality.CLIENT_STREAM:
+            return method.reply
+        case Cardinality.BOTH_STREAM:
+            return f"Awaitable[None] | AsyncIterator[{method.reply}]"
 
 
 def _handler_parameters(method: MethodSchema) -> Sequence[str]:

@@ -88,11 +88,11 @@ def compare_committed(folder: Path, out: Path, generated: Generated) -> None:
         assert committed.read_text("utf-8") == path.read_text("utf-8"), "run: make gen"
 
 
-async def test_what_is_not_overridden_answers_unimplemented() -> None:
+def test_what_is_not_overridden_answers_unimplemented() -> None:
     service = echo_penstock.EchoBase()
     call: Any = None
     with pytest.raises(penstock.RpcError) as caught:
-        await service.unary(Note(), call)
+        service.unary(Note(), call)
     assert caught.value.code is penstock.StatusCode.UNIMPLEMENTED
     with pytest.raises(penstock.RpcError) as caught:
         service.server_stream(Note(), call)

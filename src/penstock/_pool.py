@@ -1,0 +1,272 @@
+"""Threads for what blocks: made on demand, bounded, and none of them keeps the process alive."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import RpcError
+from penstock.status import StatusCode
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+logger = logging.getLogger("penstock.server")
+
+UNARY_SHARE = 4
+"""One thread of so many is kept for unary calls."""
+
+
+class Job:
+    """One piece of work for a thread, and who waits for it. All but `work` belongs to the loop.
+
+    Args:
+        function: What to do.
+        is_step: It is a step of a stream: it may not take a thread that is kept for unary calls.
+        is_first: It is the first of its call, which may be refused. A call that has begun is not.
+    """
+
+    __slots__ = (
+        "_function",
+        "_waiter",
+        "abandoned",
+        "afterwards",
+        "error",
+        "is_first",
+        "is_over",
+        "is_step",
+        "number",
+        "result",
+        "thread",
+    )
+
+    def __init__(self, function: Callable[[], Any], *, is_step: bool, is_first: bool = False) -> None:
+        self._function = function
+        self._waiter: asyncio.Future[None] | None = None
+        self.is_step = is_step
+        self.is_first = is_first
+        self.number = 0
+        """Its place in the order of all jobs; 0 is before all others."""
+        self.thread: int | None = None
+        """Who works on it."""
+        self.is_over = False
+        """A thread is through with it."""
+        self.abandoned = False
+        """Nobody waits for it any more."""
+        self.afterwards: Callable[[], object] | None = None
+        """What a thread is to do when it is over, if it was abandoned."""
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def work(self) -> None:
+        """Do it, in a thread."""
+        self.thread = threading.get_ident()
+        try:
+            self.result = self._function()
+        except BaseException as error:  # noqa: BLE001  # kept: raised where the result is taken
+            self.error = error
+
+    def take(self) -> Any:
+        """Give the result, or raise what the function raised."""
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+            return self.result
+        finally:
+            # Left here, the error and the frames it remembers would keep each other until a garbage collection.
+            del error
+
+    async def wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until it is over or abandoned. Cancelling ends the waiting, not the job."""
+        if not self.is_over and not self.abandoned:
+            self._waiter = loop.create_future()
+            await self._waiter
+
+    def end(self) -> None:
+        """A thread is through with it."""
+        self.is_over = True
+        self._wake()
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more."""
+        self.abandoned = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Queue:
+    """Jobs of one kind that wait for a thread."""
+
+    __slots__ = ("first", "jobs")
+
+    def __init__(self) -> None:
+        self.jobs: deque[Job] = deque()
+        self.first = 0
+        """Those that are the first of their call."""
+
+    def put(self, job: Job) -> None:
+        """Add one at its place: the last, or, without a number, the first."""
+        if job.number:
+            self.jobs.append(job)
+        else:
+            self.jobs.appendleft(job)
+        self.first += job.is_first
+
+    def take(self) -> Job:
+        """Give the next one."""
+        job = self.jobs.popleft()
+        self.first -= job.is_first
+        return job
+
+    def withdraw(self, job: Job) -> bool:
+        """Take one out. False: it is not here."""
+        if job not in self.jobs:
+            return False
+        self.jobs.remove(job)
+        self.first -= job.is_first
+        return True
+
+
+class Pool:
+    """The threads of a server's sync handlers. Its methods belong to the loop's thread, so nothing is locked.
+
+    Args:
+        loop: Where those live that wait for jobs.
+        most_threads: Threads, at most.
+        most_waiting: Unary calls that wait for a thread, and as many new streams, at most.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, most_threads: int, most_waiting: int) -> None:
+        self._loop = loop
+        self._most = most_threads
+        self._most_steps = max(1, most_threads - max(1, most_threads // UNARY_SHARE))
+        self._most_waiting = most_waiting
+        self._inbox: SimpleQueue[Job | None] = SimpleQueue()
+        self._unary, self._steps = Queue(), Queue()
+        self._count = self._idle = self._running_steps = 0
+        self._closed = self._was_spent = False
+        self.threads = 0
+        """Threads there are."""
+        self.running = 0
+        """Jobs that a thread works on."""
+        self.refused = 0
+        """Calls there was no thread and no place for, from the beginning."""
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a thread."""
+        return len(self._unary.jobs) + len(self._steps.jobs)
+
+    def start(self, job: Job, *, ahead: bool = False) -> None:
+        """Have a thread work on it, now or in its turn; `ahead` of all others of its kind.
+
+        Raises:
+            RpcError: RESOURCE_EXHAUSTED: it is the first of its call, no thread is free, and as many calls wait as may.
+        """
+        queue = self._steps if job.is_step else self._unary
+        if job.is_first and queue.first >= self._most_waiting and not self._is_free_for(job):
+            raise self._refuse(queue)
+        if not ahead:
+            self._count += 1
+            job.number = self._count
+        queue.put(job)
+        self._give_work()
+
+    def withdraw(self, job: Job) -> bool:
+        """Take back a job that no thread works on yet. False: one does, or did."""
+        return (self._steps if job.is_step else self._unary).withdraw(job)
+
+    def close(self) -> None:
+        """Have the threads end, each after its job. A job that comes all the same is done all the same."""
+        self._closed = True
+        for _ in range(self._idle):
+            self._inbox.put(None)
+        self.threads -= self._idle
+        self._idle = 0
+
+    def _is_free_for(self, job: Job) -> bool:
+        return self.running < self._most and (not job.is_step or self._running_steps < self._most_steps)
+
+    def _refuse(self, queue: Queue) -> RpcError:
+        self.refused += 1
+        if not self._was_spent:
+            self._was_spent = True
+            text = "all %d threads of sync handlers are busy, and %d calls wait: more are refused"
+            logger.warning(text, self.threads, queue.first)
+        return RpcError(StatusCode.RESOURCE_EXHAUSTED, "the server's threads are busy, and too many calls wait for one")
+
+    def _give_work(self) -> None:
+        while (queue := self._next()) is not None:
+            job = queue.take()
+            self.running += 1
+            self._running_steps += job.is_step
+            if self._idle:
+                self._idle -= 1
+            elif not self._add_thread(job):
+                continue
+            self._inbox.put(job)
+
+    def _next(self) -> Queue | None:
+        """Whose turn it is: in the order they came, as far as threads are free for them."""
+        unary, steps = self._unary.jobs, self._steps.jobs
+        if steps and self._is_free_for(steps[0]) and (not unary or steps[0].number < unary[0].number):
+            return self._steps
+        return self._unary if unary and self._is_free_for(unary[0]) else None
+
+    def _add_thread(self, job: Job) -> bool:
+        name = f"penstock sync handler {self.threads + 1}"
+        # A daemon: one that is stuck in a handler must not keep the process from its end.
+        thread = threading.Thread(target=_work, args=(self._inbox, self._loop, self._on_over), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            job.error = RpcError(StatusCode.RESOURCE_EXHAUSTED, f"no thread for a sync handler: {error}")
+            self._running_steps -= job.is_step
+            self.running -= 1
+            job.end()
+            return False
+        self.threads += 1
+        return True
+
+    def _on_over(self, job: Job) -> None:
+        """A thread is through with a job, and waits for the next."""
+        self.running -= 1
+        self._running_steps -= job.is_step
+        self._idle += 1
+        self._give_work()
+        if self._idle:
+            self._was_spent = False
+        job.end()
+        if job.abandoned:
+            self._end_abandoned(job)
+        if self._closed:
+            self.close()
+
+    def _end_abandoned(self, job: Job) -> None:
+        if job.error is not None:
+            logger.error("what was left of a handler failed", exc_info=job.error)
+        if job.afterwards is not None:
+            last = Job(job.afterwards, is_step=True)
+            last.abandoned = True
+            self.start(last, ahead=True)
+
+
+def _work(inbox: SimpleQueue[Job | None], loop: asyncio.AbstractEventLoop, on_over: Callable[[Job], None]) -> None:
+    while (job := inbox.get()) is not None:
+        job.work()
+        try:
+            loop.call_soon_threadsafe(on_over, job)
+        except RuntimeError:
+            # The loop is closed, and who waited for this job with it: only what comes after it is left.
+            if job.afterwards is not None:
+                job.afterwards()
+            return
+        del job  # what it holds is not held while this waits

@@ -1,0 +1,230 @@
+"""Handlers that are no coroutines, step by step."""
+
+import asyncio
+import functools
+import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from penstock import Kind, RpcError, ServerCall, ServerStream, StatusCode
+from penstock import _sync_handlers as sync_handlers
+from penstock._forms import is_sync
+from penstock._sync_handlers import SyncStream, in_a_thread
+from tests.protos.echo_penstock import EchoBase
+from tests.unit.memory import connected
+from tests.unit.test_handlers import PATHS, called, served, status_of
+
+BOUND_SECONDS = 10.0
+
+
+async def coroutine(request: bytes, call: ServerCall) -> bytes:
+    del call
+    return request
+
+
+async def async_generator(request: bytes, stream: object) -> AsyncIterator[bytes]:
+    del stream
+    yield request
+
+
+def plain(request: bytes, call: ServerCall) -> bytes:
+    del call
+    return request
+
+
+def generator(request: bytes, stream: object) -> Iterator[bytes]:
+    del stream
+    yield request
+
+
+def wrapping(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    return call
+
+
+class AsyncCall:
+    async def __call__(self, request: bytes, call: ServerCall) -> bytes:
+        return await coroutine(request, call)
+
+
+class PlainCall:
+    def __call__(self, request: bytes, call: ServerCall) -> bytes:
+        return plain(request, call)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        coroutine,
+        async_generator,
+        functools.partial(coroutine),
+        wrapping(coroutine),
+        wrapping(async_generator),
+        AsyncCall(),
+        AsyncCall().__call__,
+        EchoBase().unary,
+        EchoBase().server_stream,
+    ],
+)
+def test_what_is_async_or_not_written_runs_in_the_loop(handler: Callable[..., Any]) -> None:
+    assert not is_sync(handler)
+
+
+@pytest.mark.parametrize("handler", [plain, generator, wrapping(plain), PlainCall(), functools.partial(plain)])
+def test_everything_else_may_block(handler: Callable[..., Any]) -> None:
+    assert is_sync(handler)
+
+
+@pytest.mark.parametrize("one_reply", [True, False])
+def test_a_route_sees_a_coroutine_function_with_the_name_of_the_handler(one_reply: bool) -> None:
+    adapter = in_a_thread(plain, one_reply=one_reply)
+    assert inspect.iscoroutinefunction(adapter)
+    assert adapter.__qualname__ == "plain"
+
+
+async def test_a_handler_sees_a_call_that_knows_of_threads() -> None:
+    seen: list[object] = []
+
+    def look(request: bytes, call: ServerCall) -> bytes:
+        seen.append(type(call))
+        return request
+
+    await called(Kind.UNARY, look, b"q")
+    await called(Kind.UNARY, coroutine, b"q")
+    assert seen == [SyncStream]
+
+
+async def test_a_function_may_return_an_iterator_of_replies() -> None:
+    threads: list[bool] = []
+
+    def replies(request: bytes, _stream: ServerStream[bytes, bytes]) -> Iterator[bytes]:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return iter([request, request])
+
+    answer, stream = await called(Kind.SERVER_STREAM, replies, b"q")
+    assert (answer, status_of(stream)[0]) == ([b"q", b"q"], StatusCode.OK)
+    assert threads == [False]
+
+
+class Numbers:
+    """An iterator that is no generator; it says when it was closed."""
+
+    def __init__(self, closed: list[str]) -> None:
+        self.closed = closed
+        self.left = 2
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        return b"n"
+
+    def close(self) -> None:
+        self.closed.append(threading.current_thread().name)
+
+
+async def test_an_iterator_that_can_be_closed_is_closed_in_a_thread() -> None:
+    closed: list[str] = []
+    answer, _stream = await called(Kind.SERVER_STREAM, lambda _request, _stream: Numbers(closed), b"q")
+    assert answer == [b"n", b"n"]
+    assert closed == ["penstock sync handler 1"]
+
+
+async def test_a_generator_that_was_refused_is_not_entered() -> None:
+    def replies(_request: bytes, _stream: ServerStream[bytes, bytes]) -> Iterator[bytes]:
+        raise AssertionError
+        yield
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise RpcError(StatusCode.RESOURCE_EXHAUSTED, "spent")
+
+    async with connected(served(Kind.SERVER_STREAM, replies)) as channel:
+        channel.server.pool.start = refuse  # type: ignore[method-assign]  # as if it were spent
+        async with channel.stream(PATHS[Kind.SERVER_STREAM]) as stream:
+            await stream.send(b"q")
+            await stream.end_sending()
+            with pytest.raises(RpcError, match="RESOURCE_EXHAUSTED: spent"):
+                await stream.receive()
+
+
+async def test_a_reply_of_another_type_closes_the_generator(caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[BaseException] = []
+
+    def replies(_request: bytes, _stream: ServerStream[bytes, bytes]) -> Iterator[Any]:
+        try:
+            yield "text"
+        except BaseException as error:
+            ended.append(error)
+            raise
+
+    _answer, stream = await called(Kind.SERVER_STREAM, replies, b"q")
+    assert status_of(stream)[0] == StatusCode.UNKNOWN
+    assert isinstance(ended[0], GeneratorExit)
+    assert "this call sends bytes, not str" in caplog.text
+    caplog.clear()
+
+
+async def test_a_generator_that_yields_while_it_is_closed_is_told_of_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def replies(_request: bytes, _stream: ServerStream[bytes, bytes]) -> Iterator[Any]:
+        try:
+            yield "text"
+        except GeneratorExit:
+            yield b"more"
+
+    await called(Kind.SERVER_STREAM, replies, b"q")
+    assert "generator ignored GeneratorExit" in caplog.text
+    caplog.clear()
+
+
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration])
+async def test_a_function_that_raises_what_ends_iterators_fails(
+    error: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    def handler(_request: bytes, _call: ServerCall) -> bytes:
+        raise error
+
+    _answer, stream = await called(Kind.UNARY, handler, b"q")
+    assert status_of(stream)[0] == StatusCode.UNKNOWN
+    caplog.clear()
+
+
+async def test_a_task_that_is_cancelled_waits_for_its_thread_and_then_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_handlers, "CLEANUP_SECONDS", 0.02)
+    entered, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def replies(request: bytes, _stream: ServerStream[bytes, bytes]) -> Iterator[bytes]:
+        try:
+            yield request
+            entered.set()
+            assert go_on.wait(BOUND_SECONDS)
+            yield request
+        finally:
+            closed.set()
+
+    async with connected(served(Kind.SERVER_STREAM, replies)) as channel:
+        async with channel.stream(PATHS[Kind.SERVER_STREAM]) as stream:
+            await stream.send(b"q")
+            await stream.end_sending()
+            await stream.receive()
+            await asyncio.to_thread(entered.wait, BOUND_SECONDS)
+            (connection,) = channel.server.connections
+            (call,) = connection.calls
+            task = call._task
+            assert task is not None
+        task.cancel()
+        await asyncio.wait([task])
+        assert not closed.is_set()
+        go_on.set()
+        await asyncio.to_thread(closed.wait, BOUND_SECONDS)
+        assert closed.is_set()
