@@ -169,7 +169,8 @@ class Gatekeeper:
     def pushback_ms(self) -> int:
         """When the next refused client should try again; below 0: never."""
         seconds = self.settings.retry_after_seconds
-        return -1 if seconds == math.inf else round(1000 * seconds * random.uniform(0.5, 1.5))
+        # Not 0: to grpcio that is no hint at all, and it keeps to its own pause.
+        return -1 if seconds == math.inf else max(1, round(1000 * seconds * random.uniform(0.5, 1.5)))
 
 
 class Entrance:

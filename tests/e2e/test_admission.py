@@ -64,6 +64,7 @@ async def refusal(call: Any) -> penstock.ResourceExhausted:
     return caught.value
 
 
+@pytest.mark.wire("W48")
 @pytest.mark.parametrize(
     "settings",
     [

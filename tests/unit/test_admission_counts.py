@@ -302,7 +302,7 @@ def test_each_refused_call_gets_a_hint_of_its_own() -> None:
     assert len(set(hints)) > 100
 
 
-@pytest.mark.parametrize(("seconds", "hint"), [(0, 0), (math.inf, -1)])
+@pytest.mark.parametrize(("seconds", "hint"), [(0, 1), (0.0001, 1), (math.inf, -1)])
 def test_a_client_may_be_told_to_come_back_at_once_or_never(seconds: float, hint: int) -> None:
     assert set(pushbacks(seconds)) == {hint}
 

@@ -36,6 +36,7 @@ async def arrive(port: int) -> tuple[bool, asyncio.StreamWriter]:
     return False, writer
 
 
+@pytest.mark.wire("W49")
 async def test_the_last_one_below_the_limit_is_served_and_the_next_one_hung_up_on() -> None:
     async with listening(TWO) as (server, port):
         arrivals = [await arrive(port) for _ in range(4)]
@@ -59,6 +60,7 @@ async def test_a_client_that_leaves_makes_room_for_another() -> None:
         assert not server.gatekeeper.refused
 
 
+@pytest.mark.wire("W49")
 async def test_with_tls_nothing_is_made_for_a_client_above_the_limit(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
