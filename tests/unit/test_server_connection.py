@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from penstock import Limits, RpcError, Server, ServerStream, StatusCode
+from penstock import Admission, End, Limits, RpcError, Server, ServerStream, StatusCode
 from penstock._server_connection import ServerConnection
 from tests.unit.memory import Wire, attach, both_ends, connected, settle
 from tests.wire.engine import REQUEST
@@ -22,10 +22,12 @@ async def nothing(stream: ServerStream[bytes, bytes]) -> None:
 
 @asynccontextmanager
 async def alone(
-    limits: Limits | None = None, handler: Callable[[ServerStream[bytes, bytes]], Awaitable[None]] = nothing
+    limits: Limits | None = None,
+    handler: Callable[[ServerStream[bytes, bytes]], Awaitable[None]] = nothing,
+    admission: Admission | None = None,
 ) -> AsyncIterator[tuple[ServerConnection, Wire]]:
     """Give a connection whose client says only what the test lets it say."""
-    server = Server([], limits=limits, fallback=handler)
+    server = Server([], limits=limits, admission=admission, fallback=handler)
     connection = ServerConnection(server, asyncio.get_running_loop())
     yield connection, attach(connection)
     await server.stop(0)
@@ -137,6 +139,46 @@ async def test_a_call_is_counted_until_it_is_over_and_its_handler_has_ended() ->
         assert (connection.calls, connection.engine.open_calls) == ({call}, 0)
         go_on.set()
         await settle()
+        assert connection.calls == set()
+
+
+async def test_a_call_that_is_released_twice_gives_its_place_back_once() -> None:
+    async with both_ends() as ends:
+        connection = ends.server._connection
+        keeper = connection._server.gatekeeper
+        assert (keeper.calls.taken, keeper.streams.taken) == (1, 1)
+        connection.release(ends.server)
+        assert (keeper.calls.taken, keeper.streams.taken) == (0, 0)
+        connection.release(ends.server)
+        assert (keeper.calls.taken, keeper.streams.taken) == (0, 0)
+
+
+async def test_calls_that_are_reset_as_fast_as_they_come_never_run_more_handlers_than_the_limit() -> None:
+    running = most = began = 0
+
+    async def handler(stream: ServerStream[bytes, bytes]) -> None:
+        nonlocal running, most, began
+        began, running = began + 1, running + 1
+        most = max(most, running)
+        try:
+            await stream.receive()
+        finally:
+            try:
+                await asyncio.sleep(0)  # it has something to clean up
+            finally:
+                running -= 1
+
+    client = Peer()
+    async with alone(handler=handler, admission=Admission(max_calls_per_connection=20)) as (connection, wire):
+        wire.arrive(PREFACE + SETTINGS)
+        for first in (1, 201):
+            numbers = range(first, first + 200, 2)
+            wire.arrive(b"".join(client.headers(number, REQUEST) + client.reset(number, 8) for number in numbers))
+            await settle()
+        assert (began, most, running) == (40, 20, 0)
+        server = connection._server
+        assert server.gatekeeper.refused == {"max_calls_per_connection": 160}
+        assert (server.ends[End.PEER_CANCELLED], server.ends[End.REFUSED]) == (40, 160)
         assert connection.calls == set()
 
 
