@@ -12,6 +12,7 @@ from penstock._ending import CANCEL, CANCELLED, end_of
 from penstock._engine import MANY
 from penstock._interception import Inside
 from penstock._life import MADE, WITHDRAWN
+from penstock._telling import CLIENT, tell_end
 from penstock.ends import End
 from penstock.errors import Origin, RpcError, UsageError
 from penstock.limits import CallOptions
@@ -297,9 +298,11 @@ class ClientCall(Stream[RequestT, ReplyT]):
         self._life = self._life.leave
         self._unwatch()
 
-    def _on_concluded(self, end: End) -> None:
+    def _on_concluded(self, status: Status, end: End) -> None:
         self._life = self._life.end
         self._channel._ends[end] += 1
+        if CLIENT.isEnabledFor(end.level):
+            self._tell(status, end)
         if self._deadline is not None:
             self._deadline.unwatch(self)
         if self._initial_waiter is not None:
@@ -313,6 +316,10 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
     def _ends(self) -> dict[End, int]:
         return self._channel._ends
+
+    def _tell(self, status: Status, end: End) -> None:
+        told = set() if self._connection is None else self._connection.told_ends
+        tell_end(CLIENT, f"{self.method} to {self.peer or self._channel._address}", status, end, told)
 
     def _end_of_connection(self) -> End:
         return End.CONNECTION_LOST if self._connection is None else self._connection.end_of_calls

@@ -135,17 +135,21 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         if status.code != StatusCode.OK:
             self._error = outcome(status, origin, trailers, retryable=retryable)
         self._wake_all()
-        self._on_concluded(end)
+        self._on_concluded(status, end)
 
     def _wake_all(self) -> None:
         """Tell whoever waits to send or to receive."""
         raise NotImplementedError
 
-    def _on_concluded(self, end: End) -> None:
-        """For the side that holds the call: count the end, and give back its place."""
+    def _on_concluded(self, status: Status, end: End) -> None:
+        """For the side that holds the call: count the end, tell of it, and give back its place."""
 
     def _ends(self) -> dict[End, int]:
         """The counts of this side."""
+        raise NotImplementedError
+
+    def _tell(self, status: Status, end: End) -> None:
+        """Say in the log how the call ended."""
         raise NotImplementedError
 
     def _close(self, status: Status, end: End) -> None:
@@ -163,6 +167,7 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
             counts = self._ends()
             counts[before] -= 1
             counts[end] += 1
+            self._tell(status, end)
         return self._fresh_error()
 
     def _check_going(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from penstock import _engine
     from penstock._interception import Around
     from penstock.limits import Limits
-
-logger = logging.getLogger("penstock.server")
 
 CANCELLED = Status(StatusCode.CANCELLED, "the handler was cancelled")
 
@@ -129,11 +126,9 @@ class Route:
         known = _rpc_error(error)
         if known is not None and not known._outcome_of_call:
             call._finish_with(known.status, End.RAISED, known.metadata)
-        elif known is not None and call._status is not None:
-            logger.debug("%s from %s ended: %s", call.method, call.peer, known)
-        else:
-            logger.error("%s from %s: the handler failed", call.method, call.peer, exc_info=error)
-            call._finish_failed()
+        elif known is None or call._status is None:
+            call._finish_failed(error)
+        # Otherwise it is how its own call ended, and the log has said so.
 
 
 def _expected(call: ServerStream[Any, Any], outcome: BaseException | None) -> Status:

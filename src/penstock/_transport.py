@@ -91,6 +91,8 @@ class Transport(asyncio.BufferedProtocol):
         """Why the connection ended, for people; empty before."""
         self.end_of_calls = End.CONNECTION_LOST
         """Why the calls end that the connection's end ends; set it before this side ends it for a reason of its own."""
+        self.told_ends: set[End] = set()
+        """Of which ends of its calls the log has told."""
         self._transport: asyncio.Transport | None = None
         self._session = None if context is None else TlsSession(self, context, server_hostname)
         self._is_full = self._is_behind = False

@@ -38,11 +38,11 @@ class UnaryCall(ClientCall[Never, ReplyT]):
         self._encoded_request = self._encode(request)
 
     def __await__(self) -> Generator[Any, None, ReplyT]:
-        self._begin()
         run = self._run() if self._around is None else self._run_inside(self._around)
         return run.__await__()
 
     async def _run(self) -> ReplyT:
+        self._begin()
         try:
             await self._start()
             return await self._receive_only()
@@ -53,6 +53,7 @@ class UnaryCall(ClientCall[Never, ReplyT]):
             self._part()
 
     async def _run_inside(self, around: Around) -> ReplyT:
+        self._begin()
         try:
             await self._go_inside(around)
             await self._start()

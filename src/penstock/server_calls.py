@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from penstock._arguments import check_compression
@@ -12,6 +11,7 @@ from penstock._details import pack
 from penstock._ending import OK
 from penstock._engine import MANY
 from penstock._life import ARRIVED, BEREFT, RELEASED, RUNNING
+from penstock._telling import SERVER, tell_end, tell_failure
 from penstock.ends import End
 from penstock.errors import Origin, RpcError, UsageError
 from penstock.metadata import Metadata, to_wire
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from penstock.tls import TlsPeer
 
 __all__ = ["ServerCall", "ServerStream"]
-
-logger = logging.getLogger("penstock.server")
 
 FAILED = Status(StatusCode.UNKNOWN, "the handler raised an exception")
 """What a client learns of an unexpected exception: nothing that was not meant for it."""
@@ -231,15 +229,16 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             if status.details and not any(key == DETAILS_KEY for key, _ in trailers):
                 packed = pack(status.code, message, status.details)
             self._finish(status.code, message, packed, trailers, False)
-        except Exception:
-            # Details or metadata of the program cannot be sent; the call must end all the same.
-            logger.exception("%s: the status %s cannot be sent", self.method, status.code.name)
+        except Exception as error:  # noqa: BLE001 - it is logged, and the call must end all the same
+            error.add_note(f"the status {status.code.name} cannot be sent")
+            tell_failure(f"{self.method} from {self.peer}", None, error)
             self._expected, self._expected_end = FAILED, End.FAILED
             self._finish(FAILED.code, FAILED.message, None, None, False)
         self._life = self._life.finish
 
-    def _finish_failed(self) -> None:
+    def _finish_failed(self, error: BaseException | None) -> None:
         """End with the fixed text; the trailing metadata goes with it, unless that is what cannot be sent."""
+        tell_failure(f"{self.method} from {self.peer}", self._end, error)
         if self._status is not None:
             return
         self._expected, self._expected_end = FAILED, End.FAILED
@@ -269,11 +268,16 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
     def _ends(self) -> dict[End, int]:
         return self._connection.ends
 
+    def _tell(self, status: Status, end: End) -> None:
+        tell_end(SERVER, f"{self.method} from {self.peer}", status, end, self._connection.told_ends)
+
     def _end_of_connection(self) -> End:
         return self._connection.end_of_calls
 
-    def _on_concluded(self, end: End) -> None:
+    def _on_concluded(self, status: Status, end: End) -> None:
         self._connection.ends[end] += 1
+        if SERVER.isEnabledFor(end.level):
+            self._tell(status, end)
         if self._deadline is not None:
             self._deadline.unwatch(self)
         life = self._life = self._life.end
@@ -310,8 +314,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             self._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"), End.TASK_CANCELLED)
         else:
             # A BaseException, which `Route.run` lets pass.
-            logger.error("%s from %s: the handler failed", self.method, self.peer, exc_info=task.exception())
-            self._finish_failed()
+            self._finish_failed(task.exception())
 
     def _release(self) -> None:
         # A cancelled task keeps its frames, and they keep this call: only a garbage collection would free them. So do

@@ -173,7 +173,7 @@ async def test_any_other_exception_is_unknown_to_the_client_and_known_to_the_log
     _replies, stream = await called(kind, handler, b"q")
     assert status_of(stream) == UNEXPECTED
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert record.getMessage() == f"{PATHS[kind]} from memory:1: the handler failed"
+    assert record.getMessage() == f"{PATHS[kind]} from memory:1 ended: FAILED, UNKNOWN: the handler raised an exception"
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], LookupError)
     caplog.clear()
