@@ -1,7 +1,7 @@
 """A test waits for a condition, never for time to pass.
 
 `sleep(0)`, one turn of the loop, is no waiting. Where real time is unavoidable the line says why:
-`# real time: <reason>` (`//` in Rust).
+`# real time: <reason>` (`//` in Rust). A sleep that a ManualClock ends says `# manual time`.
 """
 
 import ast
@@ -12,7 +12,7 @@ from pathlib import Path
 from tools import source
 from tools.source import Finding
 
-EXCUSED = re.compile(r"(#|//) real time: \S")
+EXCUSED = re.compile(r"(#|//) real time: \S|# manual time\b")
 RUST_SLEEP = re.compile(r"\bsleep\(")
 WHAT = "sleep in a test: wait for a condition, or say `real time: <reason>` in a comment on the line"
 

@@ -7,10 +7,10 @@ How this works: the base class, in the engine, serves what need not wait. What w
 from __future__ import annotations
 
 import itertools
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from penstock._ending import ReceiveT, SendT
+from penstock._engine import now
 from penstock._receiving import ReceivingStream
 from penstock.compression import Compression
 
@@ -38,7 +38,7 @@ class Stream(ReceivingStream[SendT, ReceiveT]):
         del codec  # the base class in the engine has it
         self._loop = loop
         self.id = next(numbers)
-        self._began = monotonic()
+        self._began = now()
         self._status = None
         self._end = None
         self._error = None

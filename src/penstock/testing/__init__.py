@@ -3,6 +3,7 @@
 from penstock.testing.conditions import BLACK_HOLE, CLEAR, STOPPED, Conditions
 from penstock.testing.fault_proxy import FaultProxy
 from penstock.testing.flow import Flow
+from penstock.testing.manual_clock import ManualClock
 from penstock.testing.memory import Link, MemoryChannel, connected
 from penstock.testing.proxied_connection import ProxiedConnection
 from penstock.testing.settling import settle
@@ -16,6 +17,7 @@ __all__ = [
     "FaultProxy",
     "Flow",
     "Link",
+    "ManualClock",
     "MemoryChannel",
     "ProxiedConnection",
     "Wire",

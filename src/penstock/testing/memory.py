@@ -17,11 +17,11 @@ from penstock.testing.wire import Wire, join
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-    from contextlib import AbstractAsyncContextManager
 
     from penstock.limits import Limits
     from penstock.server_calls import ServerCall, ServerStream
     from penstock.service import Service
+    from penstock.testing.manual_clock import ManualClock
 
 __all__ = ["Link", "MemoryChannel", "connected"]
 
@@ -103,7 +103,7 @@ class MemoryChannel(Channel):
 async def connected(
     *services: Service,
     server: Server | None = None,
-    clock: AbstractAsyncContextManager[object] | None = None,
+    clock: ManualClock | None = None,
     limits: Limits | None = None,
     server_limits: Limits | None = None,
     interceptors: Iterable[Callable[..., Any]] = (),
@@ -114,12 +114,12 @@ async def connected(
 ) -> AsyncIterator[MemoryChannel]:
     """Give a channel to a server with these services, in memory.
 
-    Leaving the block closes the channel, then stops the server at once. The clock runs again before.
+    Leaving the block closes the channel, then stops the server at once.
 
     Args:
         services: What the server serves.
         server: A server of your own, in place of one that is made of the services and the arguments for a server.
-        clock: A `ManualClock`, which tells the time within the block.
+        clock: Tells the time within the block; on leaving it real time goes on before anything is closed.
         limits: The channel's.
         server_limits: The server's.
         interceptors: The channel's.

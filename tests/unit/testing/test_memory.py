@@ -20,7 +20,7 @@ from penstock import (
     Unavailable,
     UsageError,
 )
-from penstock.testing import MemoryChannel, connected, settle
+from penstock.testing import ManualClock, MemoryChannel, connected, settle
 from tests.e2e.support import Echo, notes
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoClient
@@ -201,18 +201,14 @@ async def test_there_is_no_tls() -> None:
 
 
 async def test_a_clock_tells_the_time_within_the_block_only() -> None:
-    told: list[str] = []
-
-    @asynccontextmanager
-    async def clock() -> AsyncIterator[None]:
-        told.append("begin")
-        yield
-        told.append("end")
-
-    async with connected(Echo(), clock=clock()) as channel:
-        assert told == ["begin"]
+    clock = ManualClock()
+    async with connected(Echo(), clock=clock) as channel:
+        sleeping = asyncio.ensure_future(asyncio.sleep(3600))  # manual time
         await EchoClient(channel).unary(Note())
-    assert told == ["begin", "end"]
+        await clock.advance(3600)
+        assert sleeping.done()
+    with pytest.raises(UsageError, match="not in use"):
+        await clock.advance(1)
 
 
 async def test_credentials_may_go_to_a_server_in_the_same_process() -> None:

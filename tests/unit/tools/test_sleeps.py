@@ -30,10 +30,12 @@ def test_a_reason_excuses_a_sleep_and_no_reason_does_not(tmp_path: Path) -> None
                     1,  # real time: as above
                 )
                 sleep(1)  # real time:
+                sleep(1)  # manual time
+                sleep(1)  # manual timer
                 """
         },
     )
-    assert places(sleeps.find, tmp_path) == ["tests/test_a.py:5"]
+    assert places(sleeps.find, tmp_path) == ["tests/test_a.py:5", "tests/test_a.py:7"]
 
 
 def test_sleeps_in_rust_tests_are_found(tmp_path: Path) -> None:
