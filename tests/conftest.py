@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 import uvloop
 
+from penstock.testing.leftovers import Baseline
 from tests import leaks
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -46,12 +47,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def left_behind() -> Iterator[list[str]]:
     """Collect what the test leaves behind, and fail it for that at the very end."""
     found: list[str] = []
-    transports, connections = leaks.open_transports(), leaks.open_connections()
+    before = Baseline(everything=False)
     with leaks.logged_errors(found):
         yield found
         # An exception that was never retrieved, a socket never closed: they speak when they are collected.
         gc.collect()
-    found.extend(leaks.still_open(transports, connections))
+    found.extend(leaks.still_open(before))
     if found:
         pytest.fail("the test left behind:\n" + "\n".join(found), pytrace=False)
 
@@ -60,9 +61,9 @@ def left_behind() -> Iterator[list[str]]:
 async def watched_loop(left_behind: list[str]) -> AsyncIterator[None]:
     """Watch the test's event loop; torn down after every other fixture of the test, while the loop still lives."""
     leaks.complain_to(left_behind)
-    transports, connections = leaks.open_transports(), leaks.open_connections()
+    before = Baseline(everything=False)
     yield
-    left_behind.extend(await leaks.settle(transports, connections))
+    left_behind.extend(await leaks.settle(before))
     gc.collect()
 
 

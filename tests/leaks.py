@@ -3,11 +3,14 @@
 import asyncio
 import gc
 import logging
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from penstock import _engine, _transport
+from penstock.testing import leftovers
+from penstock.testing.leftovers import Baseline
 
 TURNS = 10
 """Turns of the loop that tasks get to end in: enough for callbacks of callbacks, no time for work."""
@@ -15,47 +18,29 @@ CLOSING_SECONDS = 1.0
 """Time that connections get: the other side of a socket hears of the end when the kernel says so."""
 
 
-def unfinished_tasks() -> list[asyncio.Task[Any]]:
-    """Give the tasks of the running loop, without the one that asks."""
-    return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-
-
-def open_transports() -> set[Any]:
-    """Give penstock's live transports; a connection has one, a stream is on a connection."""
-    module = sys.modules.get("penstock._transport")
-    return set(module.live_transports()) if module else set()
-
-
-def open_connections() -> int:
-    """Count the connections that the engine holds."""
-    module = sys.modules.get("penstock._engine")
-    return int(module.live_connections()) if module else 0
-
-
-async def settle(before: set[Any], connections_before: int) -> list[str]:
-    """Let what is ending end; then say which tasks and connections still live.
+async def settle(before: Baseline) -> list[str]:
+    """Let what is ending end; then say which tasks still live.
 
     Args:
-        before: The transports there were when the test began.
-        connections_before: The connections there were then.
+        before: What there was when the test began.
     """
     for _ in range(TURNS):
         await asyncio.sleep(0)
-    found = [f"pending task: {task!r}" for task in unfinished_tasks()]
-    if still_open(before, connections_before):
+    found = [f"pending task: {task!r}" for task in leftovers.tasks()]
+    if still_open(before):
         # An exception keeps the frames it came through, and they keep the exception: no fault of what is tested.
         gc.collect()
     loop = asyncio.get_running_loop()
     end = loop.time() + CLOSING_SECONDS
-    while still_open(before, connections_before) and loop.time() < end:  # noqa: ASYNC110 - nobody sets an event
+    while still_open(before) and loop.time() < end:  # noqa: ASYNC110 - nobody sets an event
         await asyncio.sleep(0.005)  # real time: the kernel tells the peer of a closed socket, no event tells us
     return found
 
 
-def still_open(before: set[Any], connections_before: int) -> list[str]:
-    """Say which connections there are that were not there before."""
-    found = [f"open transport: {transport!r}" for transport in open_transports() - before]
-    connections = open_connections() - connections_before
+def still_open(before: Baseline) -> list[str]:
+    """Say which connections there are that were not there before; for ourselves none may be held either."""
+    found = [f"open transport: {each!r}" for each in _transport.live_transports() if each not in before.transports]
+    connections = _engine.live_connections() - before.engine_connections
     if connections > 0:
         found.append(f"open connections in the engine: {connections}")
     return found

@@ -5,6 +5,7 @@ from penstock.testing.fault_proxy import FaultProxy
 from penstock.testing.flow import Flow
 from penstock.testing.manual_clock import ManualClock
 from penstock.testing.memory import Link, MemoryChannel, connected
+from penstock.testing.nothing_left import LeftBehind, assert_nothing_left, nothing_left_behind
 from penstock.testing.proxied_connection import ProxiedConnection
 from penstock.testing.settling import settle
 from penstock.testing.wire import Wire
@@ -16,11 +17,14 @@ __all__ = [
     "Conditions",
     "FaultProxy",
     "Flow",
+    "LeftBehind",
     "Link",
     "ManualClock",
     "MemoryChannel",
     "ProxiedConnection",
     "Wire",
+    "assert_nothing_left",
     "connected",
+    "nothing_left_behind",
     "settle",
 ]

@@ -1,5 +1,6 @@
 """The watch over every test finds what it is for: tests that leave something behind, run by a pytest of their own."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,17 +10,18 @@ ROOT = Path(__file__).parents[3]
 LEAVING = """
 import asyncio
 import gc
-import sys
 import types
 
 import pytest
 
 import tests.conftest
+import tests.leaks
 
 KEPT = []
 LIVE = set()
-sys.modules["penstock._transport"] = types.SimpleNamespace(live_transports=lambda: LIVE)
-sys.modules["penstock._engine"] = types.SimpleNamespace(live_connections=lambda: len(LIVE))
+tests.leaks._transport = types.SimpleNamespace(live_transports=lambda: LIVE)
+tests.leaks._engine = types.SimpleNamespace(live_connections=lambda: len(LIVE))
+tests.leaks.leftovers._transport, tests.leaks.leftovers._engine = tests.leaks._transport, tests.leaks._engine
 
 
 async def fail():
@@ -96,7 +98,7 @@ GUILTY = {
 
 @pytest.mark.timeout(60)
 def test_who_leaves_something_behind_is_named(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(ROOT), str(ROOT / "src"))))
     pytester.makeconftest('pytest_plugins = ["tests.conftest"]')
     pytester.makepyprojecttoml((ROOT / "pyproject.toml").read_text("utf-8"))
     pytester.makepyfile(LEAVING)
