@@ -33,7 +33,7 @@ CANCEL = 8
 class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
     """The end of a stream, and the waits that it cuts short."""
 
-    __slots__ = ("_began", "_end", "_error", "_life", "_loop", "_status", "_told", "_trailers", "_waiting", "id")
+    __slots__ = ("_began", "_end", "_error", "_life", "_loop", "_status", "_told", "_trailers", "id")
 
     id: int
     """Names the call in this process, as in `server.streams()`."""
@@ -44,7 +44,6 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
     _end: End | None
     _error: RpcError | None
     _trailers: list[tuple[str, MetadataValue]] | None
-    _waiting: set[object]
     _told: bool
 
     @property
@@ -62,16 +61,6 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         self._close(CANCELLED, End.LEFT)
 
     # Waiting.
-
-    async def _wait(self, waiter: asyncio.Future[None]) -> None:
-        task = asyncio.current_task()
-        self._waiting.add(task)
-        try:
-            await waiter
-        finally:
-            self._waiting.discard(task)
-            # Left here, a cancelled task and its frames would keep each other until a garbage collection.
-            del task
 
     async def _before_telling_again(self) -> None:
         # A loop that throws the outcome away and asks again must not hold up the event loop, its own end included.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import Any
 
 from penstock._ending import ReceiveT, SendT
 from penstock._sending import SendingStream
@@ -10,16 +11,15 @@ from penstock.ends import End
 from penstock.errors import BusyError, EndOfStream, RpcError, UsageError
 from penstock.status import Status, StatusCode
 
-if TYPE_CHECKING:
-    import asyncio
-
 
 class ReceivingStream(SendingStream[SendT, ReceiveT]):
     """The receiving half. The engine calls `_receive_waiting` and its kin and, when a message came, `_on_readable`."""
 
-    __slots__ = ("_receive_waiter",)
+    __slots__ = ("_receive_waiter", "_receiver")
 
     _receive_waiter: asyncio.Future[None] | None
+    _receiver: asyncio.Task[Any] | None
+    """Who awaits it."""
 
     async def receive_many(self, most: int = 100) -> list[ReceiveT]:
         """Receive what is there, from one message up to `most`.
@@ -64,9 +64,14 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
                 if self._is_last:
                     await self._before_telling_again()
                     raise self._why_last(iterating)
-                await self._message()
+                waiter = self._until_readable()
+                if waiter is not None:
+                    # Here, not in a coroutine of its own: it is where idle streams stand, and each costs 200 bytes.
+                    await waiter
+                    self._receive_waiter = self._receiver = None
         finally:
             self._receiving = False
+            self._receive_waiter = self._receiver = None
 
     async def _receive_failed(self, error: BaseException) -> ReceiveT:
         try:
@@ -87,12 +92,20 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
 
     async def _message(self) -> None:
         """Wait until the engine has a message, or the end."""
-        if not self._await_message():
-            self._receive_waiter = waiter = self._loop.create_future()
+        waiter = self._until_readable()
+        if waiter is not None:
             try:
-                await self._wait(waiter)
+                await waiter
             finally:
-                self._receive_waiter = None
+                self._receive_waiter = self._receiver = None
+
+    def _until_readable(self) -> asyncio.Future[None] | None:
+        """What to await before the next look; `None`: nothing. Whoever does forgets waiter and receiver behind it."""
+        if self._await_message():
+            return None
+        self._receive_waiter = waiter = self._loop.create_future()
+        self._receiver = asyncio.current_task()
+        return waiter
 
     def _why_last(self, iterating: bool) -> Exception:
         if self._error is not None:

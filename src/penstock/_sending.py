@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penstock import _engine
 from penstock._ending import EndingStream, ReceiveT, SendT
@@ -20,6 +20,9 @@ Payload: TypeAlias = bytes | _engine.Encoded[SendT] | _engine.Compressed
 QUEUED, NO_ROOM, CLOSED = 0, 1, 2
 """What `_push` answers."""
 
+NOBODY: dict[asyncio.Future[None], asyncio.Task[Any] | None] = {}
+"""What waits to send on a stream on which nothing does. It stays empty: most streams never need one of their own."""
+
 MESSAGES_PER_LOOK = 16
 """Messages `send_many` queues between two looks at the time slice."""
 
@@ -31,7 +34,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
 
     _ended_sending: bool
     _merged: SendT | None
-    _send_waiters: list[asyncio.Future[None]]
+    _send_waiters: dict[asyncio.Future[None], asyncio.Task[Any] | None]
 
     def send_nowait(self, message: SendT | Encoded[SendT], *, compress: bool = True) -> None:
         """Queue one message if there is room.
@@ -122,11 +125,13 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
     async def _room(self) -> None:
         if self._await_room():
             waiter = self._loop.create_future()
-            self._send_waiters.append(waiter)
+            if not self._send_waiters:
+                self._send_waiters = {}
+            self._send_waiters[waiter] = asyncio.current_task()
             try:
-                await self._wait(waiter)
+                await waiter
             finally:
-                self._send_waiters.remove(waiter)
+                del self._send_waiters[waiter]
 
     async def _send_merging(self, message: SendT, merge: Callable[[SendT, SendT], SendT], compress: bool) -> None:
         # While the last message is unsent, the new one goes into it: the peer sets the pace, nothing is delayed.

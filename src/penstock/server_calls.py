@@ -285,7 +285,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             self._release()
         elif life is not BEREFT:
             pass  # the handler takes its last step
-        elif self._task in self._waiting:
+        elif self._task is self._receiver or self._task in self._send_waiters.values():
             # It is told by what it waits for, and its cleanup should not be disturbed.
             self._cancelling = self._loop.call_later(NOTICE_SECONDS, self._cancel_handler)
         else:

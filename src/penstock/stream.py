@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from penstock._ending import ReceiveT, SendT
 from penstock._engine import now
 from penstock._receiving import ReceivingStream
+from penstock._sending import NOBODY
 from penstock.compression import Compression
 
 if TYPE_CHECKING:
@@ -43,12 +44,11 @@ class Stream(ReceivingStream[SendT, ReceiveT]):
         self._end = None
         self._error = None
         self._trailers = None
-        self._waiting = set()
         self._told = False
         self._ended_sending = False
         self._merged = None
-        self._send_waiters = []
-        self._receive_waiter = None
+        self._send_waiters = NOBODY
+        self._receive_waiter = self._receiver = None
 
     @property
     def peer_compression(self) -> Compression | None:
