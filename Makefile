@@ -14,7 +14,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test attack interop grpc-go grpc-js generators check conformance http2 bench gen fmt lock clean
+.PHONY: help setup build demo leak test attack interop grpc-go grpc-js generators check conformance http2 bench gen fmt lock clean
 
 help:
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -26,6 +26,9 @@ build: $(ENGINE) ## build the engine (again only when engine/ or Cargo.* change)
 
 demo: build ## run the tutorial's programs and show both sides of each
 	$(BIN)/python -m examples.tutorial.demo
+
+leak: build ## let clients vanish from servers of grpcio and of ours, and see which still answer (Go: the tutorial's too)
+	$(BIN)/python -m examples.leak
 
 test: build ## run every test: the engine's in Rust, then all of tests/
 	cargo test --quiet --locked --package penstock-core --all-features

@@ -56,6 +56,11 @@ class Program:
         self._process.stdout.close()
 
     @property
+    def process_id(self) -> int:
+        """Its number, for who looks at it from outside."""
+        return self._process.pid
+
+    @property
     def lines(self) -> list[str]:
         """What it has printed so far, without line feeds."""
         with self._changed:

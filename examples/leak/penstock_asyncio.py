@@ -1,0 +1,47 @@
+"""The feed on Penstock, in async handlers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Never
+
+import penstock
+from examples.leak.feed import LINE, LONG_LINE, TICK_SECONDS, OpenCalls, Topic
+from examples.tutorial.server_stream_pb2 import ServerStreamReq, ServerStreamResp
+from examples.tutorial.server_stream_penstock import ServerStreamServerBase
+
+
+class Feed(ServerStreamServerBase):
+    """A task for each call."""
+
+    def __init__(self) -> None:
+        self._open_calls = OpenCalls()
+
+    async def server_stream(
+        self, request: ServerStreamReq, _stream: penstock.ServerStream[Never, ServerStreamResp]
+    ) -> AsyncIterator[ServerStreamResp]:
+        with self._open_calls:
+            yield LINE
+            match request.data:
+                case Topic.NEWS:
+                    inbox = asyncio.Queue[ServerStreamResp]()
+                    while True:
+                        yield await inbox.get()
+                case Topic.TICKS:
+                    while True:
+                        await asyncio.sleep(TICK_SECONDS)
+                        yield LINE
+                case Topic.FLOOD:
+                    while True:
+                        yield LONG_LINE
+
+
+async def serve() -> None:
+    """Serve until killed."""
+    server = penstock.Server([Feed()])
+    async with server.listening("127.0.0.1:0") as address:
+        print(f"listening on {address}", flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

@@ -1,0 +1,75 @@
+"""The example that reproduces the tutorial's failure: who still answers, and what is left behind."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.leak.feed import WORKERS
+from examples.leak.servers import SERVERS
+from examples.leak.situations import SITUATIONS
+from examples.leak.stranding import LOOKS
+from examples.leak.vanishing import CLIENTS
+from examples.tutorial.programs import Program
+from tests.interop.programs import find_go
+
+# Seconds; it is most of a minute on an idle machine, and with an empty cache go builds grpc-go first.
+pytestmark = pytest.mark.timeout(300)
+
+SENDS, WAITS = "the handler sends", "the handler waits"
+THREADS = "grpcio, threads"
+ANSWERING = {
+    f"killed; {SENDS}": {server.name for server in SERVERS},
+    f"killed; {WAITS}": {f"{THREADS}, keepalive, woken"},
+    f"unplugged; {SENDS}": {f"{THREADS}, keepalive", f"{THREADS}, keepalive, woken"},
+    f"unplugged; {WAITS}": {f"{THREADS}, keepalive, woken"},
+    "stops reading": set[str](),
+    "stays, and there is no news": set[str](),
+}
+"""Of grpcio's servers with threads, those that still answer. All others always do."""
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Run the example as a person does, and give what it wrote."""
+    find_go("the tutorial's server")
+    path: Path = tmp_path_factory.mktemp("leak") / "result.json"
+    with Program([sys.executable, "-m", "examples.leak", "--json", str(path)]) as example:
+        assert example.wait_for_end(timeout_seconds=280) == 0, "\n".join(example.lines)
+    figures: dict[str, Any] = json.loads(path.read_text())
+    return figures
+
+
+def test_servers_with_a_thread_for_each_stream_stop_answering_and_no_other(figures: dict[str, Any]) -> None:
+    results = {(result["situation"], result["server"]): result for result in figures["vanishing"]}
+    assert len(results) == len(SITUATIONS) * len(SERVERS)
+    for (situation, server), result in results.items():
+        if server in ANSWERING[situation] or not server.startswith(THREADS):
+            assert (result["outcome"], result["vanished"]) == ("answered", CLIENTS), result
+        else:
+            assert result["outcome"] == "silence", result
+            assert WORKERS <= result["vanished"] < CLIENTS, result
+
+
+def test_calls_of_killed_clients_end_in_penstock(figures: dict[str, Any]) -> None:
+    left = {
+        result["situation"]: result["open_calls"]
+        for result in figures["vanishing"]
+        if result["server"].startswith("Penstock")
+    }
+    assert left[f"killed; {SENDS}"] == left[f"killed; {WAITS}"] == 0
+    assert left["stops reading"] == left["stays, and there is no news"] == CLIENTS  # they are there, after all
+
+
+def test_each_client_strands_three_goroutines_of_the_tutorials_server_and_nothing_of_ours(
+    figures: dict[str, Any],
+) -> None:
+    looks = {(look["server"], look["clients_left"]): look for look in figures["stranding"]}
+    for left in LOOKS:
+        assert looks["tutorial, Go", left]["stranded"] == 3 * left
+        assert looks["tutorial, Penstock", left]["stranded"] == 0
+    most = max(LOOKS)
+    assert looks["tutorial, Go, error returned", most]["stranded"] < most
+    assert looks["tutorial, Go", most]["cpu_percent"] > looks["tutorial, Penstock", most]["cpu_percent"]
