@@ -19,13 +19,13 @@ def is_installed() -> bool:
     return shutil.which("go") is not None
 
 
-def tutorials() -> Path:
-    """Build the tutorial's server as it is, and give the program."""
+def as_printed() -> Path:
+    """Build the tutorial's server, and give the program."""
     return _build("as_printed", {"goroutines.go": "goroutines.go"})
 
 
 def mended() -> Path:
-    """Build it with its error returned, and give the program."""
+    """Build it with its errors returned, and give the program."""
     return _build("mended", {"goroutines.go": "goroutines.go", "main.go": "mended.go"})
 
 

@@ -21,7 +21,7 @@ class Server:
 SERVERS = [
     Server("grpcio, threads", "grpcio_threads"),
     Server("grpcio, threads, keepalive", "grpcio_threads", ("--keepalive",)),
-    Server("grpcio, threads, keepalive, woken", "grpcio_threads", ("--keepalive", "--wake")),
+    Server("grpcio, threads, keepalive, handler woken", "grpcio_threads", ("--keepalive", "--wake")),
     Server("grpcio, asyncio, keepalive", "grpcio_asyncio", ("--keepalive",)),
     Server("Penstock, async handlers", "penstock_asyncio"),
 ]

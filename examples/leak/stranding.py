@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Protocol
 import penstock
 from examples.leak import go_programs, usage
 from examples.tutorial.all_stream_penstock import AllStreamServerClient
-from examples.tutorial.programs import Program, free_address, run_module
+from examples.tutorial.programs import Program, free_address
 
 LOOKS = (0, 1, 2, 4, 8)
 """How many clients have left, each time we look."""
@@ -80,15 +81,13 @@ class Handlers:
 
 
 async def compare() -> list[Look]:
-    """Measure the servers one after another: one of them takes all the processor there is."""
+    """Measure the servers one after another: one of them takes all the processor it can get."""
     looks: list[Look] = []
     if go_programs.is_installed():
-        looks += await _measure_go("tutorial, Go", go_programs.tutorials())
-        looks += await _measure_go("tutorial, Go, error returned", go_programs.mended())
-    address = free_address()
-    with run_module("both_push.server", "--address", address) as program:
-        program.wait_until_listening(address)
-        looks += await measure("tutorial, Penstock", program, address, Handlers(program))
+        looks += await _measure_go("Go, as printed", go_programs.as_printed())
+        looks += await _measure_go("Go, errors returned", go_programs.mended())
+    looks += await _measure_ours("Penstock, as printed", "examples.leak.as_printed")
+    looks += await _measure_ours("Penstock, examples/tutorial", "examples.tutorial.both_push.server", "--address")
     return looks
 
 
@@ -97,13 +96,19 @@ async def _measure_go(name: str, path: Path) -> list[Look]:
     # Its output goes nowhere: a pipe that is full would slow the loop that prints for ever.
     command = ["sh", "-c", 'exec "$0" >/dev/null', str(path)]
     with Program(command, {"ADDRESS": address}) as program:
-        program.wait_until_listening(address)
         return await measure(name, program, address, Goroutines(program))
+
+
+async def _measure_ours(name: str, module: str, *before_address: str) -> list[Look]:
+    address = free_address()
+    with Program([sys.executable, "-m", module, *before_address, address]) as program:
+        return await measure(name, program, address, Handlers(program))
 
 
 async def measure(name: str, program: Program, address: str, counter: Counter) -> list[Look]:
     """Let clients come and leave one after another, and look from time to time."""
     looks: list[Look] = []
+    await asyncio.to_thread(program.wait_until_listening, address)
     for clients_left in range(max(LOOKS) + 1):
         seen = await usage.look_at(program.process_id, LOOK_SECONDS) if clients_left in LOOKS else None
         stranded = await asyncio.to_thread(counter.stranded, clients_left)

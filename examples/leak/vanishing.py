@@ -9,7 +9,7 @@ from examples.leak import servers, usage
 from examples.leak.clients import Outcome, ask, come_and_vanish
 from examples.leak.feed import KEEPALIVE_SECONDS, WORKERS
 from examples.leak.servers import SERVERS, Server
-from examples.leak.situations import SITUATIONS, Situation
+from examples.leak.situations import SITUATIONS, Leaving, Situation
 
 CLIENTS = 2 * WORKERS
 """Clients that vanish, if the server answers so long."""
@@ -29,6 +29,8 @@ class Result:
     """What one server did in one situation."""
 
     situation: str
+    gone: bool
+    """The clients that vanish are no longer there; what is left of them at the end serves nobody."""
     server: str
     vanished: int
     """Clients that had vanished when it stopped answering; CLIENTS: it never did."""
@@ -63,6 +65,7 @@ async def measure(situation: Situation, server: Server) -> Result:
         seen = await usage.look_at(serving.process_id, SETTLING_SECONDS)
         return Result(
             situation=situation.name,
+            gone=situation.leaving is not Leaving.STAYING,
             server=server.name,
             vanished=len(answers) - 1,
             outcome=answers[-1].outcome,

@@ -2,12 +2,15 @@
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from examples.leak.feed import WORKERS
+from examples.leak.picture import draw
 from examples.leak.servers import SERVERS
 from examples.leak.situations import SITUATIONS
 from examples.leak.stranding import LOOKS
@@ -18,13 +21,15 @@ from tests.interop.programs import find_go
 # Seconds; it is most of a minute on an idle machine, and with an empty cache go builds grpc-go first.
 pytestmark = pytest.mark.timeout(300)
 
+SVG = "{http://www.w3.org/2000/svg}"
+
 SENDS, WAITS = "the handler sends", "the handler waits"
 THREADS = "grpcio, threads"
 ANSWERING = {
     f"killed; {SENDS}": {server.name for server in SERVERS},
-    f"killed; {WAITS}": {f"{THREADS}, keepalive, woken"},
-    f"unplugged; {SENDS}": {f"{THREADS}, keepalive", f"{THREADS}, keepalive, woken"},
-    f"unplugged; {WAITS}": {f"{THREADS}, keepalive, woken"},
+    f"killed; {WAITS}": {f"{THREADS}, keepalive, handler woken"},
+    f"unplugged; {SENDS}": {f"{THREADS}, keepalive", f"{THREADS}, keepalive, handler woken"},
+    f"unplugged; {WAITS}": {f"{THREADS}, keepalive, handler woken"},
     "stops reading": set[str](),
     "stays, and there is no news": set[str](),
 }
@@ -63,13 +68,23 @@ def test_calls_of_killed_clients_end_in_penstock(figures: dict[str, Any]) -> Non
     assert left["stops reading"] == left["stays, and there is no news"] == CLIENTS  # they are there, after all
 
 
-def test_each_client_strands_three_goroutines_of_the_tutorials_server_and_nothing_of_ours(
+def test_each_client_strands_three_goroutines_of_the_tutorials_server_and_none_of_ours(
     figures: dict[str, Any],
 ) -> None:
     looks = {(look["server"], look["clients_left"]): look for look in figures["stranding"]}
     for left in LOOKS:
-        assert looks["tutorial, Go", left]["stranded"] == 3 * left
-        assert looks["tutorial, Penstock", left]["stranded"] == 0
+        assert looks["Go, as printed", left]["stranded"] == 3 * left
+        assert looks["Penstock, as printed", left]["stranded"] == 0
+        assert looks["Penstock, examples/tutorial", left]["stranded"] == 0
     most = max(LOOKS)
-    assert looks["tutorial, Go, error returned", most]["stranded"] < most
-    assert looks["tutorial, Go", most]["cpu_percent"] > looks["tutorial, Penstock", most]["cpu_percent"]
+    assert looks["Go, errors returned", most]["stranded"] < most
+    assert looks["Go, as printed", most]["cpu_percent"] > looks["Penstock, as printed", most]["cpu_percent"]
+
+
+def test_picture_has_a_cell_for_each_result_and_a_line_for_each_server(figures: dict[str, Any]) -> None:
+    picture = ElementTree.fromstring(draw(figures))
+    kinds = Counter(cell.get("class") for cell in picture.iter(f"{SVG}rect"))
+    assert kinds["bad"] == sum(result["outcome"] == "silence" for result in figures["vanishing"])
+    assert kinds["good"] + kinds["late"] + kinds["bad"] == len(figures["vanishing"])
+    lines = [line.get("class") for line in picture.iter(f"{SVG}polyline")]
+    assert sorted(map(str, lines)) == ["bad", "good", "good", "good"]
