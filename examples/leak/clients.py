@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import penstock
-from examples.leak import cable
 from examples.leak.feed import Topic
 from examples.leak.situations import Leaving, Situation
 from examples.tutorial.server_stream_pb2 import ServerStreamReq
 from examples.tutorial.server_stream_penstock import ServerStreamServerClient
+from penstock.testing import BLACK_HOLE, FaultProxy
 
 SMALL = penstock.Limits(stream_window_bytes=64 * 1024)
 """A client that stops reading holds this much; with less in the way a server notices sooner that it has to wait."""
@@ -69,9 +69,9 @@ async def come_and_vanish(situation: Situation, address: str, left: AsyncExitSta
         case Leaving.KILLED:
             await asyncio.to_thread(_subscribe_and_be_killed, address, situation.topic)
         case Leaving.UNPLUGGED:
-            wire, near_end = await left.enter_async_context(cable.laid_to(address))
-            await left.enter_async_context(_subscribed(near_end, situation.topic))
-            wire.pull()
+            cable = await left.enter_async_context(FaultProxy(address))
+            await left.enter_async_context(_subscribed(cable.address, situation.topic))
+            cable.set_both(BLACK_HOLE)
         case Leaving.STAYING:
             await left.enter_async_context(_subscribed(address, situation.topic))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-WIDTH = 920
+WIDTH = 980
 MARGIN = 24
-LABEL_WIDTH = 216
+LABEL_WIDTH = 208
 ROW_HEIGHT = 34
 MATRIX_TOP = 140
 CHART_WIDTH = 430
@@ -88,7 +88,7 @@ def _verdict(result: Row) -> tuple[str, str]:
     if result["longest_wait_ms"] > LATE_MS:
         return "late", f"yes, {result['longest_wait_ms'] / 1000:.1f} s late"
     if result["gone"] and result["open_calls"]:
-        return "late", f"yes; {result['open_calls']} left open"
+        return "late", f"yes; {result['open_calls']} left"
     return "good", "yes"
 
 

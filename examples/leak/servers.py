@@ -24,6 +24,7 @@ SERVERS = [
     Server("grpcio, threads, keepalive, handler woken", "grpcio_threads", ("--keepalive", "--wake")),
     Server("grpcio, asyncio, keepalive", "grpcio_asyncio", ("--keepalive",)),
     Server("Penstock, async handlers", "penstock_asyncio"),
+    Server("Penstock, sync handlers", "penstock_threads"),
 ]
 
 LISTENING = "listening on "

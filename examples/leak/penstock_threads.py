@@ -1,0 +1,56 @@
+"""The feed on Penstock, in sync handlers: threads run their steps."""
+
+import asyncio
+import queue
+import time
+from collections.abc import Iterator
+from typing import Never
+
+import penstock
+from examples.leak.feed import LINE, LONG_LINE, TICK_SECONDS, WORKERS, OpenCalls, Topic
+from examples.tutorial.server_stream_pb2 import ServerStreamReq, ServerStreamResp
+from examples.tutorial.server_stream_penstock import ServerStreamServerBase
+
+Stream = penstock.ServerStream[Never, ServerStreamResp]
+
+
+class Feed(ServerStreamServerBase):
+    """A generator for each call; a thread runs it from one `yield` to the next, and is free in between."""
+
+    def __init__(self) -> None:
+        self._open_calls = OpenCalls()
+
+    def server_stream(self, request: ServerStreamReq, stream: Stream) -> Iterator[ServerStreamResp]:
+        with self._open_calls:
+            yield LINE
+            match request.data:
+                case Topic.NEWS:
+                    yield from self._news(stream)
+                case Topic.TICKS:
+                    while True:
+                        time.sleep(TICK_SECONDS)
+                        yield LINE
+                case Topic.FLOOD:
+                    while True:
+                        yield LONG_LINE
+
+    def _news(self, stream: Stream) -> Iterator[ServerStreamResp]:
+        """Wait in a queue that somebody else fills, and look from time to time whether the call is over."""
+        inbox = queue.SimpleQueue[ServerStreamResp]()
+        while stream.status is None:
+            try:
+                yield inbox.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                continue
+
+
+async def serve() -> None:
+    """Serve until killed."""
+    server = penstock.Server([Feed()], limits=penstock.Limits(sync_threads=WORKERS))
+    async with server.listening("127.0.0.1:0") as address:
+        print(f"listening on {address}", flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
