@@ -24,9 +24,9 @@ FIRST_LINE_SECONDS = 5.0
 LINGER_SECONDS = 0.05
 """A client stays this long after its first line, so that the handler is where it will be found: waiting, or sending."""
 
+# A client that is killed is a process of its own. Forked from one that has imported everything, it costs little.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["examples.leak.clients"])
-
 
 Outcome = Literal["answered", "refused", "silence"]
 
