@@ -1,6 +1,6 @@
 """gRPC streams that never leak and run at wire speed."""
 
-from penstock import tls
+from penstock import keepalive, tls
 from penstock._engine import VERSION as __version__
 from penstock.admission import Admission
 from penstock.channel import Channel, ChannelState
@@ -91,6 +91,7 @@ __all__ = [
     "__version__",
     "broadcast",
     "encode",
+    "keepalive",
     "send_each",
     "tls",
     "unimplemented",

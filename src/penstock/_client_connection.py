@@ -14,12 +14,18 @@ from penstock.status import StatusCode
 if TYPE_CHECKING:
     from penstock._client_call import ClientCall
     from penstock._sending import Payload
+    from penstock._timers import Timers
+    from penstock.keepalive import ClientKeepalive
     from penstock.limits import Limits
     from penstock.metadata import MetadataValue
 
 LAST_STREAM_ID = 3 << 29
 """Three quarters of all ids: a connection that opened this one opens no more, and another one is made in time.
 Source: RFC 9113 section 5.1.1."""
+
+
+TOO_MANY_PINGS = 11, "too_many_pings"
+"""ENHANCE_YOUR_CALM, and the text. Source: gRPC proposal A8."""
 
 
 class ClientConnection(Transport):
@@ -37,9 +43,18 @@ class ClientConnection(Transport):
         context: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
         user_agent: str = "",
+        timers: Timers | None = None,
+        keepalive: ClientKeepalive | None = None,
     ) -> None:
         super().__init__(
-            limits, loop, client=True, context=context, server_hostname=server_hostname, user_agent=user_agent
+            limits,
+            loop,
+            client=True,
+            timers=timers,
+            keepalive=keepalive,
+            context=context,
+            server_hostname=server_hostname,
+            user_agent=user_agent,
         )
         self._authority = authority
         self._secure = context is not None
@@ -50,6 +65,8 @@ class ClientConnection(Transport):
         self._most = 0
         self._reserved = 0
         self._used_up = False
+        self.was_punished = False
+        """The peer sent it away for its PINGs."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.ready: asyncio.Future[None] = loop.create_future()
         """Done when the peer's SETTINGS came; fails if they never will."""
@@ -101,6 +118,8 @@ class ClientConnection(Transport):
             self.engine.open(call, path, self._authority, self._secure, timeout_seconds, metadata, only)
         except ConnectionError as error:
             raise RpcError(StatusCode.UNAVAILABLE, str(error), origin=Origin.TRANSPORT, retryable=True) from error
+        if self._liveness.is_dormant:
+            self._liveness.wake()
         if call._id >= LAST_STREAM_ID:
             self._retire()
 
@@ -131,10 +150,12 @@ class ClientConnection(Transport):
         self._most = self.engine.max_calls
         if not self.ready.done():
             self.ready.set_result(None)
+            self._liveness.start()
         self._admit()
 
     def _on_go_away(self, reason: int, text: str) -> None:
         self.reason = f"the peer sent GOAWAY, code {reason}" + (f", {text!r}" if text else "")
+        self.was_punished = (reason, text) == TOO_MANY_PINGS
         self._drain()
         # Nothing more will be opened: it ends by itself after its last call.
         self.engine.shut_down()

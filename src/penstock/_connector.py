@@ -8,11 +8,14 @@ import logging
 import random
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from penstock._client_connection import ClientConnection
+from penstock._timers import Timers
 from penstock.errors import Origin, RpcError
+from penstock.keepalive import ClientKeepalive
 from penstock.status import StatusCode
 
 if TYPE_CHECKING:
@@ -65,6 +68,7 @@ class Connector:
         server_hostname: str | None = None,
         user_agent: str = "",
         dial: Dial | None = None,
+        keepalive: ClientKeepalive | None = None,
     ) -> None:
         self._address = address
         self._limits = limits
@@ -72,7 +76,9 @@ class Connector:
         self._tls = context, server_hostname
         self._user_agent = user_agent
         self._dial = dial or dial_socket
+        self._keepalive = keepalive or ClientKeepalive()
         self.loop = asyncio.get_running_loop()
+        self._timers = Timers(self.loop)
         self._closed = False
         self.newest: ClientConnection | None = None
         """The connection for new calls, if it still takes any."""
@@ -155,7 +161,9 @@ class Connector:
             self.newest = connection
 
     async def _connect(self) -> ClientConnection:
-        connection = ClientConnection(self._limits, self.loop, self._authority, *self._tls, self._user_agent)
+        connection = ClientConnection(
+            self._limits, self.loop, self._authority, *self._tls, self._user_agent, self._timers, self._keepalive
+        )
         try:
             await self._dial(self._address, lambda: connection)
         except BaseException:
@@ -177,6 +185,14 @@ class Connector:
 
     def _on_ended(self, connection: ClientConnection, _ended: asyncio.Future[None]) -> None:
         self.connections.discard(connection)
+        if connection.was_punished:
+            # Source: gRPC proposal A8: the next connections ask half as often.
+            self._keepalive = replace(self._keepalive, time_seconds=2 * self._keepalive.interval_seconds)
+            logger.warning(
+                "%s takes so many PINGs for an attack: keepalive goes on with one in %g s",
+                self._address,
+                self._keepalive.time_seconds,
+            )
 
     def _on_attempt_done(self, attempt: asyncio.Task[None]) -> None:
         self._attempt = None

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from penstock._admission import Entrance
+from penstock._lifetime import Lifetime
 from penstock._transport import Transport
 from penstock.ends import End
 from penstock.server_calls import ServerStream
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("penstock.server")
 
 
+GO_AWAY_SECONDS = 5.0
+"""How long the second GOAWAY waits for the client's answer to the first. Source: what grpc-go does."""
+
+
 class ServerConnection(Transport):
     """One client."""
 
@@ -29,6 +34,8 @@ class ServerConnection(Transport):
             server.limits,
             loop,
             client=False,
+            timers=server.timers,
+            keepalive=server.keepalive,
             context=server.tls,
             compression=server.compression,
             any_subtype=server.any_subtype,
@@ -38,8 +45,11 @@ class ServerConnection(Transport):
         self._established = False
         self._among: set[Expiring] = set()
         self._entrance: Entrance
-        self.draining = server.draining
-        """Set when handlers should finish."""
+        self.draining = asyncio.Event()
+        """Set when handlers should finish: the server stops, or the connection has come to its age."""
+        self.engine.set_ping_policy(server.keepalive.least_seconds, server.keepalive.without_calls)
+        self._lifetime = Lifetime(self, server.timers, server.limits)
+        self._ending: asyncio.TimerHandle | None = None
         self.calls: set[ServerStream[Any, Any]] = set()
         """Calls that are open, or whose handler still runs."""
         self.finished: asyncio.Future[None] = loop.create_future()
@@ -52,13 +62,16 @@ class ServerConnection(Transport):
         self._among = self._server.timers.add(self.loop.time() + left, left, self)
         self._server.connections.add(self)
         self._entrance = Entrance(self._server.gatekeeper, self.peer)
-        if self.draining.is_set():
+        if self._server.draining.is_set():
             self.abort("the server has stopped")  # accepted in the moment it stopped listening
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is closed."""
         super().connection_lost(error)
         self._among.discard(self)
+        self._lifetime.stop()
+        if self._ending is not None:
+            self._ending.cancel()
         self._server.connections.discard(self)
         self._entrance.close()
 
@@ -77,12 +90,26 @@ class ServerConnection(Transport):
         return self._server.limits.send_buffer_bytes
 
     def shut_down(self) -> None:
-        """Say GOAWAY; the connection ends after its last call."""
+        """The server stops: say GOAWAY; the connection ends after its last call."""
+        self._lifetime.stop()
         if self._established:
-            self.engine.shut_down()
+            self.send_away("")
         else:
             self.close()
         self._check_finished()
+
+    def send_away(self, text: str) -> None:
+        """Say GOAWAY twice: what comes until the client has heard of the first is served."""
+        self.draining.set()
+        self.engine.go_away(0, text)
+        if self._ending is None:
+            # It answers the PING between the two at once, or never.
+            self._ending = self.loop.call_later(GO_AWAY_SECONDS, self.engine.finish_shutdown)
+
+    def end_calls(self) -> None:
+        """The time of grace is over."""
+        for call in list(self.calls):
+            call._close(Status(StatusCode.UNAVAILABLE, "the connection has come to its age"), End.DRAINED)
 
     def release(self, call: ServerStream[Any, Any]) -> None:
         """The call is over and its handler has ended, or it is no longer waited for. Harmless when repeated."""
@@ -91,8 +118,10 @@ class ServerConnection(Transport):
         self.calls.remove(call)
         for place in call._places:
             place.taken -= 1
-        if self.draining.is_set():
-            self._check_finished()
+        if not self.calls:
+            self._lifetime.note_unused()
+            if self.draining.is_set():
+                self._check_finished()
 
     def _check_finished(self) -> None:
         if not self.calls and not self.finished.done():
@@ -115,8 +144,11 @@ class ServerConnection(Transport):
             self._transport.write_eof()
 
     def _on_settings(self) -> None:
-        self._established = True
-        self._among.discard(self)
+        if not self._established:
+            self._established = True
+            self._among.discard(self)
+            self._liveness.start()
+            self._lifetime.start()
 
     def _on_closed(self, message: str, clean: bool, foreign: bool) -> None:
         if foreign:

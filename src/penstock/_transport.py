@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 import threading
 import weakref
+from math import inf
 from typing import TYPE_CHECKING, cast
 
 from penstock import _address, _engine, tls
+from penstock._liveness import Liveness
+from penstock._progress import WriteProgress
+from penstock._timers import Timers
 from penstock._tls_session import TlsSession
 from penstock.ends import End
+from penstock.keepalive import ClientKeepalive
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from penstock.compression import Compression
+    from penstock.keepalive import ServerKeepalive
     from penstock.limits import Limits
     from penstock.metadata import MetadataValue
 
@@ -62,6 +69,8 @@ class Transport(asyncio.BufferedProtocol):
         loop: asyncio.AbstractEventLoop,
         *,
         client: bool,
+        timers: Timers | None = None,
+        keepalive: ClientKeepalive | ServerKeepalive | None = None,
         compression: Compression | None = None,
         any_subtype: bool = False,
         context: ssl.SSLContext | None = None,
@@ -95,7 +104,13 @@ class Transport(asyncio.BufferedProtocol):
         """Of which ends of its calls the log has told."""
         self._transport: asyncio.Transport | None = None
         self._session = None if context is None else TlsSession(self, context, server_hostname)
-        self._is_full = self._is_behind = False
+        self.is_full = False
+        """The socket takes no more."""
+        self._is_behind = False
+        timers, keepalive = timers or Timers(loop), keepalive or ClientKeepalive()
+        self._user_timeout = keepalive.timeout_seconds if keepalive.time_seconds < inf else 0.0
+        self._liveness = Liveness(self, timers, keepalive)
+        self._progress = WriteProgress(self, timers, limits.write_timeout_seconds)
         # The loop calls the engine itself: no Python frame between a read and its bytes.
         reader = self._session or self.engine
         self.get_buffer = reader.get_buffer  # type: ignore[method-assign, assignment]
@@ -111,6 +126,7 @@ class Transport(asyncio.BufferedProtocol):
         self.peer = _address.of_peer(writing.get_extra_info("peername"))
         # Pause as soon as the kernel takes no more: what waits, waits in the engine, which can still choose.
         writing.set_write_buffer_limits(high=0)
+        self._bound_retransmission(writing.get_extra_info("socket"))
         if self._session is None:
             self.engine.attach(self.loop.call_soon, writing.write, self)
         else:
@@ -129,9 +145,13 @@ class Transport(asyncio.BufferedProtocol):
         """The socket is closed."""
         # The transport and its loop are not held any longer than the socket.
         self._transport = None
+        self._liveness.stop()
+        self._progress.stop()
         if self._session is not None:
             self._session.end_of_input()
             self._session = None
+        if isinstance(error, TimeoutError) and not self.reason:
+            self.end_of_calls = End.PEER_SILENT
         if error is not None and not self.reason:
             self.engine.abort(f"connection lost: {error}")
         self.engine.end_of_input()
@@ -143,12 +163,13 @@ class Transport(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The kernel's buffer is full."""
-        self._is_full = True
+        self.is_full = True
         self.engine.pause()
+        self._progress.note_full()
 
     def resume_writing(self) -> None:
         """It has room again."""
-        self._is_full = False
+        self.is_full = False
         if self._session is None or self._session.established:
             self.engine.resume()
 
@@ -167,9 +188,28 @@ class Transport(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    @property
+    def unwritten_bytes(self) -> int:
+        """What the socket has not taken of what was written."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def end_silent(self, reason: str) -> None:
+        """The peer is gone without a word."""
+        self.reason = reason
+        self.abort(reason, End.PEER_SILENT)
+
+    def _bound_retransmission(self, sock: socket.socket | None) -> None:
+        # What is written to a machine that is gone, the kernel would send again for a quarter of an hour.
+        # Source: RFC 5482; gRPC proposal A18.
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)
+        if option is not None and sock is not None and self._user_timeout and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, option, round(self._user_timeout * 1000))
+
     def forget(self) -> None:
         """Never touch the socket, nor the loop, again: a forked child, or a loop that gave the socket up."""
         _live.discard(self)
+        self._liveness.stop()
+        self._progress.stop()
         self.engine.detach()
         if self._session is not None:
             self._session.forget()
@@ -179,7 +219,7 @@ class Transport(asyncio.BufferedProtocol):
 
     def _on_tls_established(self, peer: tls.TlsPeer) -> None:
         self.tls = peer
-        if not self._is_full:
+        if not self.is_full:
             self.engine.resume()
 
     def _on_tls_failed(self, reason: str) -> None:

@@ -18,6 +18,7 @@ from penstock._timers import Timers
 from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
 from penstock.ends import End
 from penstock.errors import RpcError, UsageError
+from penstock.keepalive import ClientKeepalive
 from penstock.limits import CallOptions, Limits
 from penstock.method import Method, client_codec, raw_method
 from penstock.status import Status, StatusCode
@@ -61,6 +62,7 @@ class Channel:
         authority: What to say in `:authority`; the address, unless given. Its host is also the name that TLS asks for
             (SNI) and verifies.
         limits: Settings of its connections.
+        keepalive: When it asks whether the server is still there; see `penstock.keepalive`. Off unless asked for.
         compression: What calls compress their messages with, unless their options say otherwise.
         user_agent: What the program calls itself, `my-app/1.2`: servers see it before the name of this library.
         interceptors: Around every call, the first outermost; see `penstock.interceptors`.
@@ -80,6 +82,7 @@ class Channel:
         plaintext: bool = False,
         authority: str | None = None,
         limits: Limits | None = None,
+        keepalive: ClientKeepalive | None = None,
         compression: Compression | None = None,
         user_agent: str = "",
         interceptors: Iterable[Callable[[ClientCall[Any, Any]], AbstractAsyncContextManager[object]]] = (),
@@ -97,6 +100,9 @@ class Channel:
             self._context = _tls_context.for_client(tls, self._server_hostname)
         check_kind(limits, Limits, "limits is penstock.Limits(...)")
         self._limits = Limits() if limits is None else limits
+        check_kind(keepalive, ClientKeepalive, "keepalive is penstock.keepalive.ClientKeepalive(...)")
+        self.keepalive = ClientKeepalive() if keepalive is None else keepalive
+        """When it asks whether the server is still there."""
         if not (user_agent.isascii() and user_agent.isprintable()):
             msg = f"user_agent must be printable ASCII, not {user_agent!r}"
             raise UsageError(msg)
@@ -320,6 +326,7 @@ class Channel:
                 self._server_hostname,
                 self._user_agent,
                 self._dial,
+                self.keepalive,
             )
         elif self._connector.loop is not asyncio.get_running_loop():
             msg = "this channel belongs to another event loop; make one in each loop"

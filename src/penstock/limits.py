@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import inf
 from typing import TYPE_CHECKING
 
 from penstock._arguments import check_compression
@@ -63,6 +64,21 @@ class Limits:
 
     handshake_timeout_seconds: float = 10.0
     """A server closes a connection whose client has not said its HTTP/2 preface by then, after TLS if there is any."""
+
+    write_timeout_seconds: float = 30.0
+    """A connection whose socket took not one byte for so long, though there was something to write, is over: its peer
+    has stopped reading, while its kernel, or that of a proxy, goes on to say that the line is fine. A stream that is
+    not read alone does not cause this: its window closes, and nothing more is written for it."""
+
+    max_connection_age_seconds: float = inf
+    """A server sends a client away (GOAWAY "max_age") after this, 10 % sooner or later: it connects again, to another
+    server perhaps. Source: gRPC proposal A9."""
+
+    max_connection_age_grace_seconds: float = inf
+    """What open calls get to end by themselves from then on; after it they end with UNAVAILABLE."""
+
+    max_connection_idle_seconds: float = inf
+    """A server sends a client away (GOAWAY "max_idle") that had no call for so long."""
 
     reconnect_initial_seconds: float = 1.0
     """Pause after the first failed attempt to connect."""

@@ -23,6 +23,7 @@ from penstock._timers import Timers
 from penstock.admission import Admission
 from penstock.ends import End
 from penstock.errors import UsageError
+from penstock.keepalive import ServerKeepalive
 from penstock.limits import Limits
 from penstock.method import raw_method, server_codec
 from penstock.status import Status, StatusCode
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["OpenCall", "Server", "StopReport"]
 
 logger = logging.getLogger("penstock.server")
+
+ANSWER_SECONDS = 1.0
+"""What a client without calls gets to answer a GOAWAY."""
 
 CLEANUP_SECONDS = 5.0
 """What handlers get to clean up after they were cancelled."""
@@ -84,6 +88,7 @@ class Server:
         services: Objects of generated bases, or of `Service`.
         limits: Settings of its connections.
         admission: How much it takes on at once, of calls and of connections.
+        keepalive: When it asks whether a client is still there, and how often clients may; see `penstock.keepalive`.
         compression: What replies are compressed with for clients that offer it, unless a handler says otherwise.
         fallback: `async def handler(stream)` for calls no service has: messages are bytes, many → many. A proxy.
         interceptors: Around every handler, the first outermost; see `penstock.interceptors`.
@@ -102,6 +107,7 @@ class Server:
         *,
         limits: Limits | None = None,
         admission: Admission | None = None,
+        keepalive: ServerKeepalive | None = None,
         compression: Compression | None = None,
         fallback: Callable[[ServerStream[bytes, bytes]], Any] | None = None,
         interceptors: Iterable[Callable[[ServerCall], AbstractAsyncContextManager[object]]] = (),
@@ -117,6 +123,9 @@ class Server:
         self._fallback = None if fallback is None else fallback_route(fallback, self.limits, around)
         check_kind(admission, Admission, "admission is penstock.Admission(...)")
         self.admission = Admission() if admission is None else admission
+        check_kind(keepalive, ServerKeepalive, "keepalive is penstock.keepalive.ServerKeepalive(...)")
+        self.keepalive = ServerKeepalive() if keepalive is None else keepalive
+        """When it asks whether a client is still there, and how often clients may."""
         self.gatekeeper = Gatekeeper(self.admission, {path: route.kind for path, route in self._routes.items()})
         """What it has taken on."""
         if fallback is None:
@@ -329,7 +338,8 @@ class Server:
         end = loop.time() + grace
         await asyncio.wait([connection.finished for connection in connections], timeout=grace)
         # Without calls a connection ends by itself, as soon as the client has answered the GOAWAY.
-        await asyncio.wait([connection.ended for connection in connections], timeout=min(grace, 1.0))
+        left = max(0.0, min(end - loop.time(), ANSWER_SECONDS))
+        await asyncio.wait([connection.ended for connection in connections], timeout=left)
         # Calls that were under way to us when the GOAWAY was under way to the client are served as well.
         late = [connection.ended for connection in connections if connection.calls]
         if late:

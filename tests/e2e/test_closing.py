@@ -76,7 +76,7 @@ async def test_calls_that_wait_for_a_place_are_cancelled_when_the_channel_closes
     async with connected(Echo(both_stream=Gate()), server_limits=ONE) as pair:
         first = asyncio.ensure_future(receiving(pair))
         await until(lambda: pair.open_calls()["server"] == 1)
-        waiting = [asyncio.ensure_future(pair.client.unary(Note())._run()) for _ in range(5)]
+        waiting = [asyncio.ensure_future(pair.client.unary(Note())) for _ in range(5)]
         await turns(3)
         await within_bound(pair.channel.close())
         await _ends_with(first, "the channel is closed")
@@ -92,7 +92,7 @@ async def test_calls_that_wait_for_a_connection_are_cancelled_when_the_channel_c
     host, port = silent.sockets[0].getsockname()
     channel = penstock.Channel(f"{host}:{port}")
     client = EchoClient(channel)
-    call = asyncio.ensure_future(client.unary(Note(), wait_for_ready=wait_for_ready)._run())
+    call = asyncio.ensure_future(client.unary(Note(), wait_for_ready=wait_for_ready))
     ready = asyncio.ensure_future(channel.ready())
     await until(lambda: accepted)
     await within_bound(channel.close())
@@ -136,7 +136,7 @@ async def test_calls_that_wait_inside_what_is_around_them_are_cancelled_when_the
 async def test_a_channel_may_close_at_any_moment_of_its_connecting(turns_between: int, address: str) -> None:
     async with connected(address=address) as pair:
         channel = penstock.Channel(pair.address, **pair.secure)
-        call = asyncio.ensure_future(EchoClient(channel).unary(Note())._run())
+        call = asyncio.ensure_future(EchoClient(channel).unary(Note()))
         await turns(turns_between)
         await within_bound(channel.close())
         await within_bound(asyncio.wait([call]))
@@ -146,7 +146,7 @@ async def test_a_channel_may_close_at_any_moment_of_its_connecting(turns_between
 
 async def test_calls_that_wait_for_the_next_attempt_are_cancelled_when_the_channel_closes() -> None:
     channel = penstock.Channel(free_address(), limits=penstock.Limits(reconnect_initial_seconds=3600))
-    call = asyncio.ensure_future(EchoClient(channel).unary(Note(), wait_for_ready=True)._run())
+    call = asyncio.ensure_future(EchoClient(channel).unary(Note(), wait_for_ready=True))
     await until(lambda: channel.state is penstock.ChannelState.TRANSIENT_FAILURE)
     await within_bound(channel.close())
     await _ends_with(call, "the channel is closed")

@@ -68,8 +68,8 @@ async def test_a_call_may_be_told_not_to_inherit() -> None:
 async def test_tasks_of_a_handler_inherit_too() -> None:
     async def in_tasks(backend: Pair, note: Note) -> Note:
         async with asyncio.TaskGroup() as tasks:
-            one = tasks.create_task(backend.client.unary(note)._run())
-            tasks.create_task(asyncio.wait_for(backend.client.unary(note)._run(), 20))
+            one = asyncio.ensure_future(backend.client.unary(note))
+            tasks.create_task(asyncio.wait_for(backend.client.unary(note), 20))
         return one.result()
 
     async with _behind(in_tasks) as (pair, remaining):

@@ -137,12 +137,12 @@ async def test_a_peer_that_reads_nothing_leaves_what_is_unsent_in_the_engine(cer
             stream._connection._transport.pause_reading()
             await entered.wait()
             (connection,) = pair.server.connections
-            await until(lambda: connection._is_full)
+            await until(lambda: connection.is_full)
             assert connection._transport is not None
             # The piece the kernel did not take whole, with what TLS adds to it.
             assert 0 < connection._transport.get_write_buffer_size() <= 256 * 1024 + 16 * 1024
             stream._connection._transport.resume_reading()
-            await until(lambda: not connection._is_full)
+            await until(lambda: not connection.is_full)
 
 
 async def test_a_slow_reader_costs_its_own_stream_only(certificates: Certificates) -> None:

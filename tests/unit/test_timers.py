@@ -3,54 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock._timers import FEW_TICKS, Timers
-
-
-class Handle:
-    """A timer of the loop."""
-
-    def __init__(self, when: float, callback: Callable[[], None]) -> None:
-        self.when = when
-        self.callback = callback
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class ManualLoop:
-    """The two methods of a loop that timers need, and a clock that stands."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-        self.handles: list[Handle] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> Handle:
-        handle = Handle(when, callback)
-        self.handles.append(handle)
-        return handle
-
-    def armed(self) -> list[Handle]:
-        """Timers that wait."""
-        return [handle for handle in self.handles if not handle.cancelled]
-
-    def advance(self, to: float) -> None:
-        """Move the clock, and run on the way what is due, each at its own time."""
-        while due := [handle for handle in self.armed() if handle.when <= to]:
-            first = min(due, key=lambda handle: handle.when)
-            self.handles.remove(first)
-            self.now = max(self.now, first.when)
-            first.callback()
-        self.now = to
+from tests.unit.manual_loop import ManualLoop
 
 
 class Item:
@@ -65,7 +23,7 @@ class Item:
 
 
 def timers_of(loop: ManualLoop) -> Timers:
-    return Timers(cast("asyncio.AbstractEventLoop", loop))
+    return Timers(loop.as_loop())
 
 
 times = st.floats(0, 1e6, allow_nan=False)

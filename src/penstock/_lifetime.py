@@ -1,0 +1,71 @@
+"""How long a server keeps a connection: its age, and the time it stands unused."""
+
+from __future__ import annotations
+
+import random
+from math import inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from penstock._server_connection import ServerConnection
+    from penstock._timers import Expiring, Timers
+    from penstock.limits import Limits
+
+JITTER = 0.1
+"""Of the age: clients that came together, after a restart for example, do not leave together. Source: proposal A9."""
+
+
+class Lifetime:
+    """Sends a client away, gently: new calls go over a new connection, to another server perhaps."""
+
+    __slots__ = ("_age_at", "_among", "_connection", "_grace", "_idle", "_idle_since", "_leaving", "_timers")
+
+    def __init__(self, connection: ServerConnection, timers: Timers, limits: Limits) -> None:
+        self._connection = connection
+        self._timers = timers
+        self._idle = limits.max_connection_idle_seconds
+        self._grace = limits.max_connection_age_grace_seconds
+        self._age_at = limits.max_connection_age_seconds
+        self._idle_since = 0.0
+        self._leaving = False
+        self._among: set[Expiring] = set()
+
+    def start(self) -> None:
+        """The connection is established."""
+        now = self._idle_since = self._connection.loop.time()
+        self._age_at = now + self._age_at * random.uniform(1 - JITTER, 1 + JITTER)
+        self._arm(now)
+
+    def stop(self) -> None:
+        """The connection is over, or leaves for another reason."""
+        self._among.discard(self)
+        self._idle = self._age_at = inf
+
+    def note_unused(self) -> None:
+        """The last call ended."""
+        self._idle_since = self._connection.loop.time()
+
+    def _arm(self, now: float) -> None:
+        left = min(self._age_at, self._idle_since + self._idle) - now
+        if left < inf:
+            left = max(left, 0.001)
+            self._among = self._timers.add(now + left, left, self)
+
+    def _on_expired(self) -> None:
+        now = self._connection.loop.time()
+        if self._leaving:
+            self._connection.end_calls()
+        elif now >= self._age_at:
+            self._leave("max_age")
+            if self._grace < inf:
+                self._among = self._timers.add(now + self._grace, self._grace, self)
+        elif not self._connection.calls and now >= self._idle_since + self._idle:
+            self._leave("max_idle")
+        else:
+            if self._connection.calls:
+                self._idle_since = now
+            self._arm(now)
+
+    def _leave(self, text: str) -> None:
+        self._leaving = True
+        self._connection.send_away(text)
