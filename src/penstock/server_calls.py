@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from penstock._arguments import check_compression
@@ -19,8 +20,6 @@ from penstock.status import Status, StatusCode
 from penstock.stream import Stream
 
 if TYPE_CHECKING:
-    import asyncio
-
     from penstock import _engine
     from penstock._admission import Meters
     from penstock._sending import Payload
@@ -285,12 +284,17 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             self._release()
         elif life is not BEREFT:
             pass  # the handler takes its last step
-        elif self._task is self._receiver or self._task in self._send_waiters.values():
-            # It is told by what it waits for, and its cleanup should not be disturbed.
+        elif self._is_told():
+            # By what it waits for, or it does so itself: its cleanup should not be disturbed.
             self._cancelling = self._loop.call_later(NOTICE_SECONDS, self._cancel_handler)
         else:
             # After tasks of its own that wait on this stream were told: they may end it by themselves, in order.
             self._cancelling = self._loop.call_soon(self._cancel_handler)
+
+    def _is_told(self) -> bool:
+        """The handler learns of the end by itself."""
+        task = self._task
+        return task is self._receiver or task in self._send_waiters.values() or task is asyncio.current_task()
 
     def _cancel_handler(self) -> None:
         self._cancelling = None

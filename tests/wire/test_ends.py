@@ -1,9 +1,11 @@
 """Ends that are no plain status: early ones, resets, GOAWAY, a lost connection."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.wire.engine import REQUEST, RESPONSE, Call, Engine, client, server
-from tests.wire.frames import ERRORS, message
+from tests.wire.frames import ERRORS, Peer, message
 
 OK = [("grpc-status", "0")]
 NO_ERROR, CANCEL = 0, 8
@@ -142,6 +144,36 @@ def test_a_lost_connection_is_unavailable_to_a_client_and_cancelled_to_a_server(
     lose(engine)
     assert engine.calls[1].told[-1].startswith("ended 1 ")
     assert engine.calls[1].told[-1].endswith(" transport")
+
+
+@pytest.mark.wire("W24")
+@pytest.mark.parametrize("end", [True, False])
+def test_a_client_that_cancels_and_parts_at_once_has_cancelled(end: bool) -> None:
+    engine = server()
+    engine.hears(engine.peer.headers(1, REQUEST, end=end))
+    engine.hears(engine.peer.reset(1, CANCEL), engine.peer.go_away(0, NO_ERROR))
+    engine.connection.end_of_input()
+    assert engine.calls[1].told[-1].startswith("ended 1 'the peer reset the stream: CANCEL'")
+    assert engine.calls[1].cause == "reset"
+
+
+@pytest.mark.parametrize(
+    ("frames", "cause"),
+    [
+        (lambda peer: [peer.headers(1, RESPONSE), peer.headers(1, OK, end=True)], "status"),
+        (lambda peer: [peer.reset(1, CANCEL)], "reset"),
+        (lambda peer: [peer.headers(1, RESPONSE), peer.data(1, b"", end=True)], "broken"),
+        (lambda peer: [peer.headers(1, RESPONSE), peer.data(1, b"\0\xff\xff\xff\xff")], "limit"),
+        (lambda peer: [peer.go_away(0, NO_ERROR)], "lost"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_of_each_end_it_is_told_what_caused_it(frames: Callable[[Peer], list[bytes]], cause: str) -> None:
+    engine = client()
+    call = opened(engine)
+    engine.hears(*frames(engine.peer))
+    assert call.told[-1].startswith("ended ")
+    assert call.cause == cause
 
 
 # W25

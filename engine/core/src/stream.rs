@@ -12,7 +12,7 @@ use crate::wire::metadata::Pairs;
 use crate::wire::prefix::PrefixError;
 use crate::wire::status::Code;
 use bytes::Bytes;
-use h2::{RecvStream, SendStream, client, server};
+use h2::{Reason, RecvStream, SendStream, client, server};
 use http::HeaderMap;
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -207,7 +207,10 @@ impl<B: Body> Stream<B> {
         };
         match polled {
             Poll::Pending => ControlFlow::Continue(()),
-            Poll::Ready(Ok(_)) if ending => ControlFlow::Break(response::lost("the connection ended")),
+            // No connection ends with this reason: the peer cancelled the call just before it parted.
+            Poll::Ready(Ok(reason)) if ending && reason != Reason::CANCEL => {
+                ControlFlow::Break(response::lost("the connection ended"))
+            }
             Poll::Ready(Ok(reason)) => ControlFlow::Break(response::reset(reason)),
             Poll::Ready(Err(error)) => ControlFlow::Break(response::error(&error)),
         }

@@ -1,0 +1,337 @@
+"""The ways to end a call, and what each side then knows. Add a line for another way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import penstock
+from penstock import End, Kind, RpcError, StatusCode
+from tests.e2e.ends.scene import LeftError, Scene, Way
+from tests.protos.echo_pb2 import Note
+
+UNDECODABLE = b"\xff"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way."""
+
+    ends: Callable[[Scene], Awaitable[object]]
+    """Ends the call of a scene; need not wait until it has ended."""
+    of_client: End
+    client_code: StatusCode
+    of_server: End
+    server_code: StatusCode
+    raises: type[BaseException] | None
+    """What comes out of the client's block, or `await`."""
+    kinds: tuple[Kind, ...] = tuple(Kind)
+    timeout: float | None = None
+    """The call's; for ends that need one."""
+    spares_connection: bool = True
+    """The connection lives, and the next call takes the place of this one."""
+    or_of_server: End | None = None
+    """When both sides find out by themselves, which may be first."""
+
+    @property
+    def name(self) -> str:
+        """For the name of the test."""
+        return self.ends.__name__
+
+    @property
+    def ways(self) -> list[Way]:
+        """The programs that it happens to."""
+        iterating = [Way(kind, True) for kind in self.kinds if not kind.one_reply]
+        return [Way(kind) for kind in self.kinds] + iterating
+
+
+SENDING = (Kind.CLIENT_STREAM, Kind.BOTH_STREAM)
+STREAMS = (Kind.SERVER_STREAM, *SENDING)
+READING = (Kind.SERVER_STREAM, Kind.BOTH_STREAM)
+
+# The handler.
+
+
+async def return_(scene: Scene) -> None:
+    async def reply(_stream: object) -> Note | None:
+        return Note() if scene.way.kind.one_reply else None
+
+    scene.handler_does(reply)
+
+
+async def raise_(scene: Scene) -> None:
+    async def refuse(_stream: object) -> None:
+        raise RpcError(StatusCode.NOT_FOUND, "no such room")
+
+    scene.handler_does(refuse)
+
+
+async def fail(scene: Scene) -> None:
+    async def fail(_stream: object) -> None:
+        msg = "nobody expected it"
+        raise ValueError(msg)
+
+    scene.handler_does(fail)
+
+
+async def handler_cancels(scene: Scene) -> None:
+    async def cancel(stream: penstock.ServerCall) -> None:
+        stream.cancel()
+
+    scene.handler_does(cancel)
+
+
+async def handlers_task_cancelled(scene: Scene) -> None:
+    assert scene.server._task is not None
+    scene.server._task.cancel()
+
+
+# The program that calls.
+
+
+async def break_out(scene: Scene) -> None:
+    scene.program_does(lambda: None)
+
+
+async def raise_in_the_block(scene: Scene) -> None:
+    def leave() -> None:
+        raise LeftError
+
+    scene.program_does(leave)
+
+
+async def exit_in_the_block(scene: Scene) -> None:
+    def leave() -> None:
+        # As `SystemExit`, which would end the test's loop too.
+        scene.client._give_up(SystemExit())
+
+    scene.program_does(leave)
+
+
+async def task_cancelled(scene: Scene) -> None:
+    scene.caller.cancel()
+
+
+async def cancel_from_another_task(scene: Scene) -> None:
+    scene.client.cancel()
+
+
+async def miss_the_deadline(scene: Scene) -> None:
+    await asyncio.wait([scene.caller])
+
+
+async def close_the_channel(scene: Scene) -> None:
+    await scene.pair.channel.close()
+
+
+# From outside.
+
+
+async def kill_on_the_client(scene: Scene) -> None:
+    (stream,) = scene.pair.channel.streams()
+    assert stream.kill("the test says so")
+
+
+async def kill_on_the_server(scene: Scene) -> None:
+    (stream,) = scene.pair.server.streams()
+    assert stream.kill("the test says so")
+
+
+async def reset_the_connection(scene: Scene) -> None:
+    scene.proxy.reset_all()
+
+
+async def give_up_the_connection(scene: Scene) -> None:
+    scene.client_connection.abort("nobody answers", End.PEER_SILENT)
+
+
+async def stop_the_server(scene: Scene) -> None:
+    await scene.pair.server.stop(0)
+
+
+async def loop_ends(scene: Scene) -> None:
+    for connection in [scene.client_connection, *scene.pair.server.connections]:
+        connection.abort("the event loop ends", End.EXITED)
+
+
+# What a side finds wrong.
+
+
+async def send_too_much(scene: Scene) -> None:
+    scene.client.send_nowait(Note(payload=bytes(2000)))
+
+
+async def reply_too_much(scene: Scene) -> None:
+    async def reply(stream: penstock.ServerCall) -> None:
+        stream.send_nowait(Note(payload=bytes(2000)))
+        await asyncio.Event().wait()
+
+    scene.handler_does(reply)
+
+
+async def send_what_cannot_be_decoded(scene: Scene) -> None:
+    scene.client._push(UNDECODABLE)
+
+
+async def reply_what_cannot_be_decoded(scene: Scene) -> None:
+    async def reply(stream: penstock.ServerCall) -> None:
+        stream._push(UNDECODABLE)
+        await asyncio.Event().wait()
+
+    scene.handler_does(reply)
+
+
+CASES = [
+    Case(return_, End.RETURNED, StatusCode.OK, End.RETURNED, StatusCode.OK, None),
+    Case(raise_, End.RAISED, StatusCode.NOT_FOUND, End.RAISED, StatusCode.NOT_FOUND, RpcError),
+    Case(fail, End.RAISED, StatusCode.UNKNOWN, End.FAILED, StatusCode.UNKNOWN, RpcError),
+    Case(handler_cancels, End.RAISED, StatusCode.CANCELLED, End.LEFT, StatusCode.CANCELLED, penstock.Cancelled),
+    Case(
+        handlers_task_cancelled,
+        End.RAISED,
+        StatusCode.CANCELLED,
+        End.TASK_CANCELLED,
+        StatusCode.CANCELLED,
+        penstock.Cancelled,
+    ),
+    Case(break_out, End.LEFT, StatusCode.CANCELLED, End.PEER_CANCELLED, StatusCode.CANCELLED, None, kinds=STREAMS),
+    Case(
+        raise_in_the_block,
+        End.LEFT,
+        StatusCode.CANCELLED,
+        End.PEER_CANCELLED,
+        StatusCode.CANCELLED,
+        LeftError,
+        kinds=STREAMS,
+    ),
+    Case(
+        exit_in_the_block,
+        End.EXITED,
+        StatusCode.CANCELLED,
+        End.PEER_CANCELLED,
+        StatusCode.CANCELLED,
+        None,
+        kinds=READING,
+    ),
+    Case(
+        task_cancelled,
+        End.TASK_CANCELLED,
+        StatusCode.CANCELLED,
+        End.PEER_CANCELLED,
+        StatusCode.CANCELLED,
+        asyncio.CancelledError,
+    ),
+    Case(
+        cancel_from_another_task,
+        End.LEFT,
+        StatusCode.CANCELLED,
+        End.PEER_CANCELLED,
+        StatusCode.CANCELLED,
+        penstock.Cancelled,
+    ),
+    Case(
+        miss_the_deadline,
+        End.DEADLINE,
+        StatusCode.DEADLINE_EXCEEDED,
+        End.DEADLINE,
+        StatusCode.DEADLINE_EXCEEDED,
+        penstock.DeadlineExceeded,
+        timeout=0.5,
+        or_of_server=End.PEER_CANCELLED,
+    ),
+    Case(
+        close_the_channel,
+        End.CLOSED,
+        StatusCode.CANCELLED,
+        End.PEER_CANCELLED,
+        StatusCode.CANCELLED,
+        penstock.Cancelled,
+        spares_connection=False,
+    ),
+    Case(
+        kill_on_the_client,
+        End.KILLED,
+        StatusCode.CANCELLED,
+        End.PEER_CANCELLED,
+        StatusCode.CANCELLED,
+        penstock.Cancelled,
+    ),
+    Case(
+        kill_on_the_server,
+        End.RAISED,
+        StatusCode.CANCELLED,
+        End.KILLED,
+        StatusCode.CANCELLED,
+        penstock.Cancelled,
+    ),
+    Case(
+        reset_the_connection,
+        End.CONNECTION_LOST,
+        StatusCode.UNAVAILABLE,
+        End.CONNECTION_LOST,
+        StatusCode.CANCELLED,
+        penstock.Unavailable,
+        spares_connection=False,
+    ),
+    Case(
+        give_up_the_connection,
+        End.PEER_SILENT,
+        StatusCode.UNAVAILABLE,
+        End.CONNECTION_LOST,
+        StatusCode.CANCELLED,
+        penstock.Unavailable,
+        spares_connection=False,
+    ),
+    Case(
+        loop_ends,
+        End.EXITED,
+        StatusCode.UNAVAILABLE,
+        End.EXITED,
+        StatusCode.CANCELLED,
+        penstock.Unavailable,
+        spares_connection=False,
+    ),
+    Case(
+        stop_the_server,
+        End.RAISED,
+        StatusCode.UNAVAILABLE,
+        End.DRAINED,
+        StatusCode.UNAVAILABLE,
+        penstock.Unavailable,
+        spares_connection=False,
+    ),
+    Case(
+        send_too_much,
+        End.RAISED,
+        StatusCode.RESOURCE_EXHAUSTED,
+        End.LIMIT,
+        StatusCode.RESOURCE_EXHAUSTED,
+        penstock.ResourceExhausted,
+        kinds=SENDING,
+    ),
+    Case(
+        reply_too_much,
+        End.LIMIT,
+        StatusCode.RESOURCE_EXHAUSTED,
+        End.PEER_CANCELLED,
+        StatusCode.CANCELLED,
+        penstock.ResourceExhausted,
+    ),
+    Case(
+        send_what_cannot_be_decoded,
+        End.RAISED,
+        StatusCode.INTERNAL,
+        End.BROKEN,
+        StatusCode.INTERNAL,
+        RpcError,
+        kinds=SENDING,
+    ),
+    Case(
+        reply_what_cannot_be_decoded,
+        End.BROKEN,
+        StatusCode.INTERNAL,
+        End.PEER_CANCELLED,
+        StatusCode.CANCELLED,
+        RpcError,
+        kinds=READING,
+    ),
+]
