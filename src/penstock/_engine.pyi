@@ -13,6 +13,7 @@ __all__ = [
     "IS_DEBUG_BUILD",
     "MANY",
     "VERSION",
+    "Budget",
     "Codec",
     "Compressed",
     "Connection",
@@ -47,10 +48,25 @@ class Owner(Protocol):
     ) -> None: ...
     def _on_settings(self) -> None: ...
     def _on_pong(self) -> None: ...
+    def _on_over_budget(self) -> None: ...
     def _on_go_away(self, reason: int, text: str, /) -> None: ...
     def _on_closed(self, message: str, clean: bool, foreign: bool, /) -> None: ...
     def _on_backlog(self) -> None: ...
     def _on_backlog_gone(self) -> None: ...
+
+@final
+class Budget:
+    """Bytes that connections may keep together: received and not taken, or queued. Any thread may use it.
+
+    The owner of a connection that has grown while all are above the limit hears `_on_over_budget`, once in a turn.
+    """
+
+    def __new__(cls, limit_bytes: int) -> Self: ...
+    @property
+    def limit_bytes(self) -> int: ...
+    @property
+    def used_bytes(self) -> int:
+        """Of all connections that share it, each as of its last turn; nothing of those that are gone."""
 
 @final
 class ReadBuffer:
@@ -247,6 +263,15 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
     def _held_bytes(self) -> int:
         """Received, and not taken."""
 
+    def _tally(self) -> tuple[int, int, int, int, float, float, int, int, str]:
+        """What passed over it so far; after the end the last word, for as long as this lives.
+
+        Messages and bytes in (that came whole), messages and bytes out (that were queued): bytes as on the wire,
+        prefixes included. Seconds since the last message in, and out, or since the call began. Bytes that came and were
+        not taken, bytes that have not left, and what these wait for: "window" (of the stream), "connection" (its
+        window), "socket", or "" for nothing.
+        """
+
     @property
     def _came_compressed(self) -> bool:
         """The message taken last."""
@@ -273,7 +298,14 @@ class Connection:
         coding: str | None,
         any_subtype: bool = False,
         user_agent: str = "",
-    ) -> Self: ...
+        connection_budget_bytes: int = ...,
+        budget: Budget | None = None,
+    ) -> Self:
+        """Make a connection that has its first bytes ready.
+
+        When all its calls together hold more than `connection_budget_bytes` that nobody took, it sheds.
+        """
+
     def attach(
         self, call_soon: Callable[..., object], write: Callable[[bytes | memoryview], None], owner: Owner
     ) -> None:
@@ -366,6 +398,20 @@ class Connection:
     @property
     def settings_received(self) -> int:
         """SETTINGS of the peer, from the beginning; acks are none."""
+
+    def shed(self) -> bool:
+        """End the call with most bytes that nobody took, with RESOURCE_EXHAUSTED, and drop them. False: there is none.
+
+        A client hears the status; a server, of a client that sheds, ENHANCE_YOUR_CALM.
+        """
+
+    @property
+    def held_bytes(self) -> int:
+        """Received on open calls, and not taken."""
+
+    @property
+    def queued_bytes(self) -> int:
+        """Waiting to be sent on open calls."""
 
     @property
     def open_calls(self) -> int:

@@ -255,6 +255,9 @@ class Transport(asyncio.BufferedProtocol):
     def _on_settings(self) -> None:
         """The peer's settings came, or changed."""
 
+    def _on_over_budget(self) -> None:
+        """Connections that share a budget keep more than that, and this one has grown."""
+
     def _on_pong(self) -> None:
         """The peer answered a PING."""
 

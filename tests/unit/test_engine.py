@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import inspect
 import subprocess
@@ -185,7 +186,7 @@ async def test_a_message_that_waits_to_be_sent_is_not_changed_by_what_becomes_of
 
 def test_a_connection_is_counted_while_its_memory_is_held() -> None:
     before = _engine.live_connections()
-    settings = dict.fromkeys(["stream_window_bytes", "max_frame_bytes", "max_header_list_bytes"], 65_536)
+    settings: dict[str, Any] = dict.fromkeys(["stream_window_bytes", "max_frame_bytes", "max_header_list_bytes"], 65_536)
     connection = _engine.Connection(
         client=True,
         read_buffer=_engine.ReadBuffer(16),
@@ -327,6 +328,134 @@ async def test_a_peer_that_pings_too_often_is_told_so() -> None:
         assert client.reason == "the peer sent GOAWAY, code 11, 'too_many_pings'"
         with pytest.raises(penstock.RpcError):
             await ends.client.receive()
+
+
+# What passes, and what stays.
+
+
+async def test_a_stream_tells_what_passed_over_it() -> None:
+    with held(100):
+        async with both_ends() as ends:
+            await ends.client.send(b"12345")
+            await ends.client.send(bytes(20_000))
+            await settle()
+            _engine.hold_time(130)
+            sent, came = ends.client._tally(), ends.server._tally()
+            assert sent == (0, 0, 2, 20_015, 30, 30, 0, 0, "")
+            assert came == (2, 20_015, 0, 0, 30, 30, 20_015, 0, "")
+            assert ends.server._held_bytes == 20_015
+            assert await ends.server.receive() == b"12345"
+            assert ends.server._tally()[6] == ends.server._held_bytes == 20_005
+            await ends.server.send(b"x")
+            await settle()
+            _engine.hold_time(140)
+            assert ends.client._tally()[4:6] == (10, 40)
+            ends.client.cancel()
+            await settle()
+            _engine.hold_time(150)
+            # The last word: it does not grow older, and only what nobody took is still there.
+            assert ends.client._tally() == (1, 6, 2, 20_015, 10, 40, 0, 0, "")
+            assert ends.server._tally() == (2, 20_015, 1, 6, 40, 10, 20_005, 0, "")
+
+
+async def test_a_message_in_a_turn_of_its_own_has_the_time_of_that_turn() -> None:
+    with held(10):
+        async with both_ends() as ends:
+            await settle()
+            _engine.hold_time(20)  # nothing was read or written since
+            ends.client.send_nowait(b"x")
+            assert ends.client._tally()[5] == 0
+
+
+async def test_a_stream_says_what_its_bytes_wait_for() -> None:
+    async with both_ends() as ends:
+        ends.channel.wires[0].hold()
+        ends.client.send_nowait(b"x")
+        assert ends.client._tally()[6:] == (0, 6, "socket")
+        ends.channel.wires[0].release()
+        assert ends.client._tally()[6:] == (0, 0, "")
+        with contextlib.suppress(penstock.WouldBlock):
+            while True:
+                ends.client.send_nowait(bytes(60_000))
+                await settle()
+        assert ends.client._tally()[8] == "window"
+
+
+def test_a_stream_that_is_on_no_connection_has_passed_nothing() -> None:
+    stream: _engine.StreamBase[bytes, bytes] = _engine.StreamBase(_engine.Codec(bytes, None, None, 10, 10))
+    assert stream._tally() == (0, 0, 0, 0, 0, 0, 0, 0, "")
+
+
+async def test_a_connection_knows_what_its_streams_keep() -> None:
+    async with both_ends() as ends:
+        client, server = protocols(ends)
+        ends.channel.wires[0].hold()
+        ends.client.send_nowait(bytes(995))
+        assert (client.engine.queued_bytes, server.engine.held_bytes) == (1000, 0)
+        ends.channel.wires[0].release()
+        await settle()
+        assert (client.engine.queued_bytes, server.engine.held_bytes) == (0, 1000)
+        await ends.server.receive()
+        await settle()
+        assert server.engine.held_bytes == 0
+
+
+async def test_what_is_shed_ends_on_both_sides_and_is_dropped() -> None:
+    async with both_ends() as ends:
+        _client, server = protocols(ends)
+        assert not server.engine.shed()
+        ends.client.send_nowait(b"1")
+        ends.client.send_nowait(bytes(10_000))
+        await settle()
+        assert await ends.server.receive() == b"1"
+        assert server.engine.shed()
+        assert not server.engine.shed()
+        await settle()
+        assert (server.engine.held_bytes, ends.server._held_bytes) == (0, 0)
+        for stream in (ends.client, ends.server):
+            with pytest.raises(penstock.RpcError) as raised:
+                await stream.receive()
+            assert raised.value.code is penstock.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_who_grows_beyond_a_shared_budget_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = _engine.Budget(1000)
+    assert (budget.limit_bytes, budget.used_bytes) == (1000, 0)
+    told: list[Transport] = []
+
+    def hear(transport: Transport) -> None:
+        told.append(transport)
+
+    monkeypatch.setattr(Transport, "_on_over_budget", hear)
+    monkeypatch.setattr(_engine, "Connection", functools.partial(_engine.Connection, budget=budget))
+    async with both_ends() as ends:
+        _client, server = protocols(ends)
+        ends.client.send_nowait(bytes(995))
+        await settle()
+        assert (budget.used_bytes, told) == (1000, [])
+        ends.client.send_nowait(b"")
+        await settle()
+        assert budget.used_bytes == 1005
+        assert server in told
+        await ends.server.receive_many(2)
+        await settle()
+        assert budget.used_bytes == 0
+        ends.client.send_nowait(b"left behind")
+        await settle()
+    assert budget.used_bytes == 0
+
+
+async def test_a_connection_sheds_by_itself_above_its_own_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = functools.partial(_engine.Connection, connection_budget_bytes=1000)
+    monkeypatch.setattr(_engine, "Connection", limited)
+    async with both_ends() as ends:
+        ends.client.send_nowait(bytes(995))
+        await settle()
+        assert ends.server._held_bytes == 1000
+        ends.client.send_nowait(b"")
+        await settle()
+        assert ends.client.status is not None
+        assert ends.client.status.code is penstock.StatusCode.RESOURCE_EXHAUSTED
 
 
 # Classes.

@@ -144,6 +144,9 @@ class Engine:
     def _on_settings(self) -> None:
         self.told.append("settings")
 
+    def _on_over_budget(self) -> None:
+        self.told.append("over budget")
+
     def _on_pong(self) -> None:
         self.told.append("pong")
 

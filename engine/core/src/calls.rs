@@ -2,12 +2,13 @@
 
 use crate::connection::Connection;
 use crate::event::{Outcome, Reply};
-use crate::inbox::{Body, Item};
+use crate::item::{Body, Item};
 use crate::outbox::Payload;
 use crate::request::{Call, CallError, response_head};
 use crate::response::HTTP_STATUS_SIZE;
 use crate::role::Role;
 use crate::stream::{End, Stream};
+use crate::tally::{Tally, Waits};
 use crate::wire::coding::Coding;
 use crate::wire::metadata::{self, MetadataError, Pairs, list_size};
 use crate::wire::status::{self, Code};
@@ -77,6 +78,7 @@ impl<B: Body> Connection<B> {
         stream.response = Some(response);
         stream.send = Some(send);
         stream.coding = call.coding;
+        (stream.times.last_in, stream.times.last_out) = (self.now, self.now);
         self.streams.insert(id, stream);
         self.ready.wake_connection();
         // The first poll registers its waker.
@@ -133,13 +135,23 @@ impl<B: Body> Connection<B> {
         if stream.outbox.is_empty() {
             self.schedule.mark(id);
         }
+        let before = stream.outbox.len();
         stream.outbox.push(payload);
+        let grown = stream.outbox.len() - before;
+        self.kept.queue(stream, grown);
+        stream.times.last_out = self.now;
         Pushed::Queued
     }
 
     /// Puts a message in the place of the newest one, if no byte of that has left.
     pub fn replace_newest(&mut self, id: u32, payload: &Payload<'_>) -> bool {
-        self.streams.get_mut(&id).is_some_and(|stream| stream.outbox.replace_newest(payload))
+        let Some(stream) = self.streams.get_mut(&id) else { return false };
+        let replaced = stream.outbox.replace_newest(payload);
+        if replaced {
+            stream.times.last_out = self.now;
+            self.kept.follow(stream);
+        }
+        replaced
     }
 
     /// Less than the limit is queued: `push` has room for one more message.
@@ -194,6 +206,7 @@ impl<B: Body> Connection<B> {
         if let Some(stream) = self.streams.get_mut(&id) {
             if discard {
                 stream.drop_queue();
+                self.kept.follow(stream);
             }
             stream.end = Some(End::Trailers(trailers));
             self.schedule.mark(id);
@@ -201,18 +214,23 @@ impl<B: Body> Connection<B> {
         Ok(())
     }
 
-    /// Ends a call towards the peer with RST_STREAM. No event follows.
-    pub fn reset(&mut self, id: u32, reason: Reason) {
-        if let Some(stream) = self.streams.remove(&id) {
-            stream.reset(reason);
-        }
+    /// Ends a call towards the peer with RST_STREAM. No event follows; what passed over it is told here.
+    pub fn reset(&mut self, id: u32, reason: Reason) -> Option<Tally> {
+        let stream = self.streams.remove(&id)?;
+        self.kept.forget(&stream);
+        let tally = stream.tally(self.now, Waits::Nothing);
+        stream.reset(reason);
+        Some(tally)
     }
 
     /// Takes the oldest messages.
     pub fn take(&mut self, id: u32) -> Received<B> {
         let Some(stream) = self.streams.get_mut(&id) else { return Received::Gone };
         match stream.inbox.take() {
-            Some(item) => Received::Item(item),
+            Some(item) => {
+                stream.lent += item.wire_bytes();
+                Received::Item(item)
+            }
             None if stream.half_closed => Received::HalfClosed,
             None => Received::Nothing,
         }
@@ -222,6 +240,9 @@ impl<B: Body> Connection<B> {
     pub fn took(&mut self, id: u32, bytes: usize) {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.took(bytes);
+            self.kept.follow(stream);
+            // No turn need follow.
+            self.charge();
         }
     }
 
@@ -236,8 +257,8 @@ impl<B: Body> Connection<B> {
         false
     }
 
-    /// Tells the peer why its call is refused, before `Ended` tells the application.
-    pub(crate) fn refuse_stream(&mut self, id: u32, outcome: &Outcome) {
+    /// Tells the peer why its call is refused (a client can only give a `reason`), before `Ended` tells the application.
+    pub(crate) fn refuse_stream(&mut self, id: u32, outcome: &Outcome, reason: Reason) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if matches!(self.role, Role::Server(..)) {
             let mut trailers = HeaderMap::new();
@@ -247,7 +268,7 @@ impl<B: Body> Connection<B> {
             stream.finish_sending();
             self.strikes.forgive();
         } else if let Some(send) = stream.send.as_mut() {
-            send.send_reset(Reason::CANCEL);
+            send.send_reset(reason);
         }
     }
 }

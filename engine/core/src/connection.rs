@@ -4,9 +4,10 @@
 //! streams whose wakers fired, until nothing is ready. What came of it waits in `events`. [`Connection::flush`] first
 //! lets the schedule hand DATA to h2, then runs a turn, then the output can be taken. Nothing here waits or calls back.
 
+use crate::budget::{Kept, Share};
 use crate::event::{Closed, Event, Outcome};
 use crate::frames::{self, Parting};
-use crate::inbox::Body;
+use crate::item::Body;
 use crate::opening::{Opening, PREFACE};
 use crate::pipe::Io;
 use crate::ready::Ready;
@@ -55,8 +56,10 @@ pub struct Connection<B> {
     pub(crate) strikes: Strikes,
     waker: Waker,
     opening: Opening,
+    pub(crate) kept: Kept,
+    pub(crate) share: Option<Share>,
     /// The time we were told.
-    now: Duration,
+    pub(crate) now: Duration,
     /// When the peer's last byte came.
     last_read: Option<Duration>,
     /// PINGs of ours without an answer.
@@ -109,6 +112,8 @@ impl<B: Body> Connection<B> {
             strikes: Strikes::default(),
             waker,
             opening,
+            kept: Kept::default(),
+            share: None,
             now: Duration::ZERO,
             last_read: None,
             pings_out: 0,
@@ -216,6 +221,7 @@ impl<B: Body> Connection<B> {
 
     /// Takes what happened, in order.
     pub fn take_events(&mut self) -> Vec<Event<B>> {
+        self.charge();
         std::mem::take(&mut self.events)
     }
 
@@ -287,7 +293,7 @@ impl<B: Body> Connection<B> {
 
     pub(crate) fn turn(&mut self) {
         let (message, clean) = match self.run() {
-            None => return,
+            None => return self.keep_within_budget(),
             Some(Ok(())) => ("the connection ended".to_owned(), !self.lost && self.streams.is_empty()),
             Some(Err(error)) => (response::broken(&error), false),
         };

@@ -3,7 +3,7 @@
 use crate::connection::{Connection, Phase};
 use crate::event::{Closed, Event};
 use crate::frames::{self, Parting};
-use crate::inbox::Body;
+use crate::item::Body;
 use crate::opening::Foreign;
 use crate::response;
 use crate::role::Role;

@@ -1,7 +1,8 @@
 //! What a connection tells its embedder.
 
-use crate::inbox::Item;
+use crate::item::Item;
 use crate::sniffer::GoAway;
+use crate::tally::Tally;
 use crate::wire::coding::{Coding, Codings};
 use crate::wire::metadata::Pairs;
 use crate::wire::status::Code;
@@ -112,8 +113,13 @@ pub enum Event<B> {
     Readable(u32),
     /// A waiting sender has room again.
     Writable(u32),
-    /// The call is over on the wire, whatever ended it, and forgotten here. With it come the messages nobody took.
-    Ended(u32, Outcome, Vec<Item<B>>),
+    /// Messages of a call that were taken and not used are to be dropped: memory is short. `Ended` follows.
+    Shed(u32),
+    /// The call is over on the wire, whatever ended it, and forgotten here. With it come the messages nobody took, and
+    /// what passed over it.
+    Ended(u32, Outcome, Vec<Item<B>>, Tally),
+    /// Connections that share a budget are over it, and this one has grown.
+    OverBudget,
     /// The peer's SETTINGS changed; a client should look at `max_calls` again.
     Settings,
     /// The peer answered a PING of ours, or several.

@@ -5,56 +5,16 @@
 //! gets one buffer of its announced length (after the limit was checked) and is filled as it arrives: one copy. What came
 //! compressed is expanded only when the application takes it, so that a stream never holds more than came.
 
+use crate::item::{Body, Item};
+use crate::tally::Passed;
 use crate::wire::coding::Coding;
 use crate::wire::prefix::{self, PREFIX_BYTES, Prefix, PrefixError};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use std::collections::VecDeque;
 use thiserror::Error;
 
 /// Messages from this size get a buffer of their own.
 pub(crate) const LARGE_BYTES: usize = 8 * 1024;
-
-/// The buffer of one large message, of a kind the embedder chooses (a Python `bytes`, a `Vec`).
-pub trait Body: Sized + Send {
-    /// A buffer of `length` bytes, or `None` if there is no memory for it.
-    fn allocate(length: usize) -> Option<Self>;
-    /// Copies `part` to offset `at`; `at + part.len()` is at most the length.
-    fn fill(&mut self, at: usize, part: &[u8]);
-}
-
-impl Body for Vec<u8> {
-    fn allocate(length: usize) -> Option<Self> {
-        let mut buffer = Self::new();
-        buffer.try_reserve_exact(length).ok()?;
-        buffer.resize(length, 0);
-        Some(buffer)
-    }
-
-    fn fill(&mut self, at: usize, part: &[u8]) {
-        self[at..at + part.len()].copy_from_slice(part);
-    }
-}
-
-/// Complete messages, in order.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Item<B> {
-    /// One or more whole messages, each with its prefix.
-    Packed {
-        /// Prefix, payload, prefix, payload.
-        messages: Bytes,
-        /// How those with the compressed flag are to be expanded; `None` only if there are none.
-        coding: Option<Coding>,
-    },
-    /// One message, without its prefix.
-    Large {
-        /// The payload.
-        body: B,
-        /// Its length in bytes, as it came.
-        length: usize,
-        /// How it is to be expanded.
-        coding: Option<Coding>,
-    },
-}
 
 /// Why a stream's DATA cannot be read on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -91,11 +51,24 @@ pub(crate) struct Inbox<B> {
     packed: BytesMut,
     complete: usize,
     filling: Option<Filling<B>>,
+    /// Bytes that wait, prefixes included, those of a part of a message too.
+    bytes: usize,
+    /// Messages that came whole.
+    pub(crate) arrived: Passed,
 }
 
 impl<B: Body> Inbox<B> {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, coding: None, items: VecDeque::new(), packed: BytesMut::new(), complete: 0, filling: None }
+        Self {
+            limit,
+            coding: None,
+            items: VecDeque::new(),
+            packed: BytesMut::new(),
+            complete: 0,
+            filling: None,
+            bytes: 0,
+            arrived: Passed::default(),
+        }
     }
 
     /// The peer said how it compresses.
@@ -120,20 +93,22 @@ impl<B: Body> Inbox<B> {
 
     /// Bytes that wait, prefixes included, those of a part of a message too.
     pub(crate) fn bytes(&self) -> usize {
-        let items = self.items.iter().map(|item| match item {
-            Item::Packed { messages, .. } => messages.len(),
-            Item::Large { length, .. } => PREFIX_BYTES + length,
-        });
-        let filled = self.filling.as_ref().map_or(0, |filling| PREFIX_BYTES + filling.filled);
-        items.sum::<usize>() + self.packed.len() + filled
+        self.bytes
+    }
+
+    /// Drops what waits.
+    pub(crate) fn clear(&mut self) {
+        self.items.clear();
+        self.packed.clear();
+        self.filling = None;
+        (self.complete, self.bytes) = (0, 0);
     }
 
     /// Takes the oldest messages.
     pub(crate) fn take(&mut self) -> Option<Item<B>> {
-        if let Some(item) = self.items.pop_front() {
-            return Some(item);
-        }
-        self.take_packed()
+        let item = self.items.pop_front().or_else(|| self.take_packed())?;
+        self.bytes -= item.wire_bytes();
+        Some(item)
     }
 
     fn take_packed(&mut self) -> Option<Item<B>> {
@@ -149,6 +124,7 @@ impl<B: Body> Inbox<B> {
     /// # Errors
     /// [`InboxError`]; what was complete before the error can still be taken.
     pub(crate) fn read(&mut self, mut data: &[u8]) -> Result<(), InboxError> {
+        self.bytes += data.len();
         while !data.is_empty() {
             let used = if self.filling.is_some() {
                 self.fill(data)
@@ -169,13 +145,13 @@ impl<B: Body> Inbox<B> {
 
     /// At a message boundary: keeps all whole small messages at once, then starts on what is left.
     fn scan(&mut self, data: &[u8]) -> Result<usize, InboxError> {
-        let mut end = 0;
+        let (mut end, mut count) = (0, 0);
         let mut large = None;
         while let Some(head) = data[end..].first_chunk::<PREFIX_BYTES>() {
             let prefix = match self.read_prefix(*head) {
                 Ok(prefix) => prefix,
                 Err(error) => {
-                    self.keep_whole(&data[..end]);
+                    self.keep_whole(&data[..end], count);
                     return Err(error);
                 }
             };
@@ -187,8 +163,9 @@ impl<B: Body> Inbox<B> {
                 break;
             }
             end += PREFIX_BYTES + prefix.length;
+            count += 1;
         }
-        self.keep_whole(&data[..end]);
+        self.keep_whole(&data[..end], count);
         if let Some(prefix) = large {
             self.start_filling(prefix)?;
             return Ok(end + PREFIX_BYTES);
@@ -197,9 +174,10 @@ impl<B: Body> Inbox<B> {
         Ok(data.len())
     }
 
-    fn keep_whole(&mut self, messages: &[u8]) {
+    fn keep_whole(&mut self, messages: &[u8], count: u64) {
         self.packed.extend_from_slice(messages);
         self.complete += messages.len();
+        self.arrived.add(count, messages.len());
     }
 
     /// Inside the prefix or the payload of a small message.
@@ -215,6 +193,7 @@ impl<B: Body> Inbox<B> {
         self.packed.extend_from_slice(&data[..used]);
         if have + used == whole {
             self.complete += whole;
+            self.arrived.add(1, whole);
         }
         Ok(used)
     }
@@ -229,6 +208,7 @@ impl<B: Body> Inbox<B> {
         }
         if prefix.length == 0 {
             self.complete += PREFIX_BYTES;
+            self.arrived.add(1, PREFIX_BYTES);
         }
         Ok(())
     }
@@ -255,6 +235,7 @@ impl<B: Body> Inbox<B> {
         if filling.filled == filling.prefix.length
             && let Some(Filling { body, prefix, .. }) = self.filling.take()
         {
+            self.arrived.add(1, PREFIX_BYTES + prefix.length);
             let coding = self.coding.filter(|_| prefix.compressed);
             self.items.push_back(Item::Large { body, length: prefix.length, coding });
         }
@@ -265,6 +246,7 @@ impl<B: Body> Inbox<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     fn framed(sizes: &[usize]) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -305,6 +287,8 @@ mod tests {
             }
             let expected: Vec<_> = sizes.iter().enumerate().map(|(i, &n)| vec![u8::try_from(i).unwrap(); n]).collect();
             assert_eq!(messages, expected, "pieces of {piece}");
+            assert_eq!(inbox.arrived, Passed { messages: 10, bytes: bytes.len() as u64 }, "pieces of {piece}");
+            assert_eq!(inbox.bytes(), 0);
             inbox.end().unwrap();
         }
     }

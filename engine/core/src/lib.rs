@@ -8,12 +8,14 @@
 
 #![forbid(unsafe_code)]
 
+mod budget;
 mod calls;
 mod connection;
 mod ending;
 mod event;
 mod frames;
 mod inbox;
+mod item;
 mod opening;
 mod outbox;
 mod pipe;
@@ -28,14 +30,17 @@ mod settings;
 mod sniffer;
 mod stream;
 mod strikes;
+mod tally;
 pub mod wire;
 
+pub use budget::Budget;
 pub use calls::{Pushed, Received};
 pub use connection::{Connection, Counters};
 pub use event::{CallHead, Cause, Closed, Event, Origin, Outcome, Reply};
 pub use h2::Reason;
-pub use inbox::{Body, Item};
+pub use item::{Body, Item};
 pub use outbox::Payload;
 pub use request::{Call, CallError, user_agent};
 pub use settings::{Settings, Side};
 pub use sniffer::GoAway;
+pub use tally::{Tally, Waits};

@@ -1,5 +1,6 @@
 //! Framed messages of one stream that h2 has not seen yet.
 
+use crate::tally::Passed;
 use crate::wire::prefix::{self, PREFIX_BYTES};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -43,6 +44,8 @@ enum Piece {
 pub(crate) struct Outbox {
     pieces: VecDeque<Piece>,
     length: usize,
+    /// Messages ever pushed; those that were replaced count once.
+    messages: u64,
     /// Bytes ever pushed before the newest message, and ever taken: tell whether it began to leave.
     newest_start: u64,
     pushed: u64,
@@ -58,6 +61,11 @@ impl Outbox {
         self.length == 0
     }
 
+    /// All that was ever pushed.
+    pub(crate) fn passed(&self) -> Passed {
+        Passed { messages: self.messages, bytes: self.pushed }
+    }
+
     /// Queues one message.
     ///
     /// # Panics
@@ -68,6 +76,7 @@ impl Outbox {
         self.newest_start = self.pushed;
         self.pushed += framed as u64;
         self.length += framed;
+        self.messages += 1;
         let small = self.last_small();
         small.extend_from_slice(&prefix::write(matches!(payload, Payload::Compressed(_)), length));
         match payload {
@@ -85,6 +94,7 @@ impl Outbox {
         let mut drop = usize::try_from(self.pushed - self.newest_start).expect("queued bytes fit a usize");
         self.length -= drop;
         self.pushed = self.newest_start;
+        self.messages -= 1;
         while drop > 0 {
             match self.pieces.pop_back().expect("the newest message is queued") {
                 Piece::Small(mut bytes) if bytes.len() > drop => {

@@ -5,9 +5,10 @@
 //! is handed over leaves h2 in the same turn. So h2 never waits on a window, every stream gets its share in bytes, and a
 //! reset finds nothing of its stream inside h2.
 
-use crate::inbox::Body;
+use crate::item::Body;
 use crate::pipe::{OUTPUT_LIMIT, Pipe};
 use crate::stream::{Sending, Stream};
+use crate::tally::Waits;
 use fnv::FnvHashMap;
 use std::collections::VecDeque;
 
@@ -118,6 +119,17 @@ impl Schedule {
                 stream.sending = Sending::Queued;
                 self.lines.of(stream).push_back(id);
             }
+        }
+    }
+
+    /// What the next stream in line waits for.
+    pub(crate) fn waits(&self, pipe: &Pipe) -> Waits {
+        if self.window(pipe) == 0 {
+            Waits::Connection
+        } else if pipe.output.is_empty() && pipe.is_settled() {
+            Waits::Nothing
+        } else {
+            Waits::Socket
         }
     }
 

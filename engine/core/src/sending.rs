@@ -1,6 +1,6 @@
 //! The sending half of a stream: messages and the end go to h2 in the portions the schedule allows.
 
-use crate::inbox::Body;
+use crate::item::Body;
 use crate::request::response_head;
 use crate::stream::{End, Sending, Stream};
 use crate::wire::coding::Coding;

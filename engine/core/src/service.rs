@@ -2,11 +2,12 @@
 
 use crate::connection::{Connection, Phase};
 use crate::event::{Event, Origin, Outcome};
-use crate::inbox::Body;
+use crate::item::Body;
 use crate::request;
 use crate::role::Accepted;
 use crate::settings::Side;
 use crate::stream::Stream;
+use crate::tally::Waits;
 use crate::wire::status::Code;
 use h2::Reason;
 use std::ops::ControlFlow;
@@ -23,6 +24,7 @@ impl<B: Body> Connection<B> {
             }
             Ok(head) => {
                 let mut stream = Stream::new(id, &self.ready, &self.settings);
+                (stream.times.last_in, stream.times.last_out) = (self.now, self.now);
                 stream.respond = Some(respond);
                 stream.receive = Some(receive);
                 stream.inbox.expect(head.coding);
@@ -40,7 +42,12 @@ impl<B: Body> Connection<B> {
         // It may have left h2's queue of streams to open.
         self.schedule.window_grew(id, stream);
         let mut responded = None;
+        let arrived = stream.inbox.arrived.messages;
         let polled = stream.poll(self.phase == Phase::Ending, &mut responded);
+        if stream.inbox.arrived.messages != arrived {
+            stream.times.last_in = self.now;
+        }
+        self.kept.follow(stream);
         let coding = stream.inbox.coding();
         self.events.extend(responded.map(|pairs| Event::Responded(id, pairs, coding)));
         match polled {
@@ -57,17 +64,16 @@ impl<B: Body> Connection<B> {
     /// A call is over because of what the peer or the connection did, or because we refuse what it sent.
     fn end_with(&mut self, id: u32, outcome: Outcome) {
         if outcome.origin == Origin::Local {
-            self.refuse_stream(id, &outcome);
+            self.refuse_stream(id, &outcome, Reason::CANCEL);
         }
         self.end(id, outcome);
     }
 
     pub(crate) fn tell_sender(&mut self, id: u32) {
         let limit = self.settings.send_buffer_bytes;
-        if let Some(stream) = self.streams.get_mut(&id)
-            && stream.sender_waits
-            && stream.outbox.len() <= limit / 2
-        {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        self.kept.follow(stream);
+        if stream.sender_waits && stream.outbox.len() <= limit / 2 {
             stream.sender_waits = false;
             self.events.push(Event::Writable(id));
         }
@@ -76,6 +82,8 @@ impl<B: Body> Connection<B> {
     pub(crate) fn end(&mut self, id: u32, mut outcome: Outcome) {
         // Dropping its halves cancels towards the peer what is still open.
         let Some(mut stream) = self.streams.remove(&id) else { return };
+        self.kept.forget(&stream);
+        let tally = stream.tally(self.now, Waits::Nothing);
         if self.settings.side == Side::Client
             && outcome.origin == Origin::Remote
             && let Some(send) = stream.send.as_mut()
@@ -89,6 +97,6 @@ impl<B: Body> Connection<B> {
             outcome.code = Code::Cancelled as u8;
         }
         let untaken = std::iter::from_fn(|| stream.inbox.take()).collect();
-        self.events.push(Event::Ended(id, outcome, untaken));
+        self.events.push(Event::Ended(id, outcome, untaken, tally));
     }
 }

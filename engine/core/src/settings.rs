@@ -28,6 +28,8 @@ pub struct Settings {
     pub max_header_list_bytes: u32,
     /// Largest message we accept.
     pub max_receive_message_bytes: usize,
+    /// Bytes all streams together may hold that the application has not taken; above that the largest ends.
+    pub budget_bytes: usize,
     /// Bytes a stream may have queued before a sender waits.
     pub send_buffer_bytes: usize,
     /// How a server compresses for clients that offer this coding.

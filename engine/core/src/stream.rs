@@ -1,12 +1,15 @@
 //! One call: its two h2 halves, its inbox and outbox, and what its application waits for.
 
+use crate::budget::Kept;
 use crate::event::{Cause, Origin, Outcome};
-use crate::inbox::{Body, Inbox, InboxError};
+use crate::inbox::{Inbox, InboxError};
+use crate::item::Body;
 use crate::outbox::Outbox;
 use crate::ready::{Ready, StreamNote};
 use crate::response;
 use crate::schedule::QUANTUM_BYTES;
 use crate::settings::{Settings, Side};
+use crate::tally::Times;
 use crate::wire::coding::{Coding, Codings};
 use crate::wire::metadata::Pairs;
 use crate::wire::prefix::PrefixError;
@@ -66,6 +69,11 @@ pub(crate) struct Stream<B> {
     pub(crate) handed: usize,
     /// What is left of its portion of the schedule.
     pub(crate) portion: usize,
+    pub(crate) times: Times,
+    /// What the connection counts for it.
+    pub(crate) kept: Kept,
+    /// Received bytes that the application was given and is not done with.
+    pub(crate) lent: usize,
     /// Received bytes whose window was not given back yet.
     held: usize,
     /// Of those, what the application has taken.
@@ -101,6 +109,9 @@ impl<B: Body> Stream<B> {
             accepts: Codings::default(),
             handed: 0,
             portion: QUANTUM_BYTES,
+            times: Times::default(),
+            kept: Kept::default(),
+            lent: 0,
             held: 0,
             taken: 0,
             early: 0,
@@ -227,6 +238,7 @@ impl<B: Body> Stream<B> {
 
     /// The application took messages of `bytes` in all, prefixes included.
     pub(crate) fn took(&mut self, bytes: usize) {
+        self.lent -= bytes.min(self.lent);
         // What was given back early comes first in the stream, and must not be given back twice.
         let early = bytes.min(self.early);
         self.early -= early;
@@ -252,11 +264,7 @@ impl<B: Body> Stream<B> {
 
     /// Bytes received that the application has not taken.
     pub(crate) fn held(&self) -> usize {
-        if self.receive.is_none() {
-            // All windows were given back at the end; what waits is in the inbox.
-            return self.inbox.bytes();
-        }
-        self.early + self.held - self.taken.min(self.held)
+        self.inbox.bytes() + self.lent
     }
 
     /// The receiver that waits can go on.

@@ -433,7 +433,8 @@ fn a_panic_inside_h2_ends_the_connection_and_not_the_process() {
     assert!(flushed.is_err(), "the bomb went off");
     pair.server.connection.poison("the engine failed");
     let events = pair.server.connection.take_events();
-    let ended = events.iter().filter(|event| matches!(event, Event::Ended(_, outcome, _) if outcome.code == CANCELLED));
+    let ended =
+        events.iter().filter(|event| matches!(event, Event::Ended(_, outcome, ..) if outcome.code == CANCELLED));
     assert_eq!((ended.count(), events.len()), (ids.len(), ids.len() + 1));
     let closed = Closed { message: "the engine failed".to_owned(), clean: false, foreign: false };
     assert_eq!(events.last(), Some(&Event::Closed(closed)));

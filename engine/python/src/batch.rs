@@ -59,6 +59,15 @@ impl Batch {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.packed.is_empty() && self.rest.is_empty()
+    }
+
+    /// Bytes that nobody took.
+    pub(crate) fn bytes(&self) -> usize {
+        self.packed.len() + self.rest.iter().map(Item::wire_bytes).sum::<usize>()
+    }
+
     /// Nothing more is wanted.
     pub(crate) fn drop_all(&mut self) -> Self {
         std::mem::replace(self, Self { last: true, dropped: true, ..Self::default() })

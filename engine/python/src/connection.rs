@@ -1,5 +1,6 @@
 //! The connection as the asyncio transport sees it.
 
+use crate::budget::Budget;
 use crate::buffers::ReadBuffer;
 use crate::clock;
 use crate::codec::usage_error;
@@ -53,7 +54,7 @@ impl Connection {
     #[new]
     #[pyo3(signature = (*, client, read_buffer, stream_window_bytes, max_frame_bytes, max_concurrent_streams,
                         max_header_list_bytes, max_receive_message_bytes, send_buffer_bytes, coding,
-                        any_subtype=false, user_agent=""))]
+                        any_subtype=false, user_agent="", connection_budget_bytes=usize::MAX, budget=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one call in Python, one struct in Rust")]
     fn new(
         client: bool,
@@ -67,6 +68,8 @@ impl Connection {
         coding: Option<&str>,
         any_subtype: bool,
         user_agent: &str,
+        connection_budget_bytes: usize,
+        budget: Option<&Bound<'_, Budget>>,
     ) -> PyResult<Self> {
         let Some(user_agent) = penstock_core::user_agent(user_agent) else {
             let text = format!("user_agent is printable ASCII, not {user_agent:?}");
@@ -79,13 +82,18 @@ impl Connection {
             max_concurrent_streams,
             max_header_list_bytes,
             max_receive_message_bytes,
+            budget_bytes: connection_budget_bytes,
             send_buffer_bytes,
             coding: coding.and_then(|name| Coding::named(name.as_bytes())),
             any_subtype,
             user_agent,
         };
         let read_view = PyMemoryView::from(read_buffer.as_any())?.unbind();
-        let shared = Arc::new(Shared::new(Core::new(settings)));
+        let mut core = Core::new(settings);
+        if let Some(budget) = budget {
+            core.share(budget.get().core.clone());
+        }
+        let shared = Arc::new(Shared::new(core));
         let made = clock::told(clock::nanos());
         Ok(Self { shared, read_buffer: read_buffer.unbind(), read_view, made, _counted: Counted::new() })
     }
@@ -222,6 +230,24 @@ impl Connection {
         self.shared.schedule(py)?;
         self.dispatch(py);
         Ok(())
+    }
+
+    /// Ends the call with most bytes that nobody took. False: there is none.
+    fn shed(&self, py: Python<'_>) -> PyResult<bool> {
+        let found = self.shared.with(Core::shed);
+        self.shared.schedule(py)?;
+        self.dispatch(py);
+        Ok(found)
+    }
+
+    #[getter]
+    fn held_bytes(&self) -> usize {
+        self.shared.with(|core| core.held_bytes())
+    }
+
+    #[getter]
+    fn queued_bytes(&self) -> usize {
+        self.shared.with(|core| core.queued_bytes())
     }
 
     #[getter]

@@ -4,6 +4,7 @@
 //! - [`stream`] is the base class of every stream: the paths taken once per message
 //! - [`receive`] is the awaitable of one receive, [`done`] the one of a finished send
 //! - [`codec`], [`encoded`], [`compressed`] and [`metadata`] turn values into bytes and back
+//! - [`tally`] and [`budget`] are what is known of messages that pass and of bytes that stay
 //! - [`watch`] lets the program see messages pass by
 //! - [`clock`] is the time connections are told
 //! - [`buffers`] holds the memory that crosses the seam
@@ -14,6 +15,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
 
 mod batch;
+mod budget;
 mod buffers;
 mod clock;
 mod codec;
@@ -22,11 +24,13 @@ mod connection;
 mod done;
 mod encoded;
 mod metadata;
+mod only;
 mod paths;
 mod receive;
 mod shared;
 mod slice;
 mod stream;
+mod tally;
 mod watch;
 
 use pyo3::prelude::*;
@@ -35,13 +39,14 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     clock::start(module.py())?;
+    module.add_class::<budget::Budget>()?;
     module.add_class::<buffers::ReadBuffer>()?;
     module.add_class::<codec::Codec>()?;
     module.add_class::<compressed::Compressed>()?;
     module.add_class::<connection::Connection>()?;
     module.add_class::<encoded::Encoded>()?;
     module.add_class::<stream::StreamBase>()?;
-    module.add("MANY", stream::many(module.py())?)?;
+    module.add("MANY", only::many(module.py())?)?;
     module.add("DONE", Py::new(module.py(), done::Done)?)?;
     module.add_function(wrap_pyfunction!(encoded::broadcast, module)?)?;
     module.add_function(wrap_pyfunction!(clock::now, module)?)?;

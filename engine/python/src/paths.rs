@@ -7,7 +7,7 @@ use crate::metadata;
 use crate::shared::Shared;
 use crate::stream::{Link, StreamBase, lock};
 use penstock_core::wire::coding::Coding;
-use penstock_core::{Item, Pushed, Received, Reply};
+use penstock_core::{Connection as Core, Item, Payload as CorePayload, Pushed, Received, Reply};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use std::sync::Arc;
@@ -69,7 +69,14 @@ impl StreamBase {
 
     pub(crate) fn push(&self, py: Python<'_>, payload: &Payload<'_>) -> PyResult<Pushed> {
         let Some(link) = self.link.get().filter(|_| !self.closed.load(Relaxed)) else { return Ok(Pushed::Gone) };
-        let pushed = payload.for_core(|core_payload| link.shared.with(|core| core.push(link.id, core_payload)));
+        let fresh = link.shared.fresh_time();
+        let push = |core: &mut Core<MessageBody>, core_payload: &CorePayload<'_>| {
+            if let Some(now) = fresh {
+                core.tick(now);
+            }
+            core.push(link.id, core_payload)
+        };
+        let pushed = payload.for_core(|core_payload| link.shared.with(|core| push(core, core_payload)));
         if pushed == Pushed::Queued {
             self.mergeable.store(false, Relaxed);
             link.shared.schedule(py)?;
@@ -153,7 +160,7 @@ impl StreamBase {
             }
             loop {
                 if let Some(message) = batch.cut(py) {
-                    break Ok(message);
+                    break Ok((message, batch.is_empty()));
                 }
                 if let Err(found) = self.refill(&mut batch) {
                     break Err(found);
@@ -161,8 +168,9 @@ impl StreamBase {
             }
         };
         match found {
-            Ok((mut bytes, coding)) => {
-                self.report(py, REPORT_BYTES)?;
+            Ok(((mut bytes, coding), was_last)) => {
+                // Who took all there is may do something else for long, and holds nothing meanwhile.
+                self.report(py, if was_last { 1 } else { REPORT_BYTES })?;
                 let codec = self.codec.get();
                 self.last_expanded.store(coding.is_some(), Relaxed);
                 if let Some(coding) = coding {

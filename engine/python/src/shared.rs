@@ -6,12 +6,13 @@ use crate::metadata;
 use crate::slice::Slice;
 use crate::stream::StreamBase;
 use fnv::FnvHashMap;
-use penstock_core::{Cause, Closed, Connection as Core, Event, Origin};
+use penstock_core::{Cause, Closed, Connection as Core, Event, Item, Origin, Outcome, Tally};
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Python's side of a connection; gone once its socket is.
 pub(crate) struct Hooks {
@@ -116,6 +117,11 @@ impl Shared {
         Ok(())
     }
 
+    /// The time to tell the core at the first message of a turn; later ones share it.
+    pub(crate) fn fresh_time(&self) -> Option<Duration> {
+        (!self.scheduled.load(Relaxed)).then(|| clock::told(clock::nanos()))
+    }
+
     pub(crate) fn schedule_if_needed(&self, py: Python<'_>) -> PyResult<()> {
         if self.with(|core| core.has_work()) { self.schedule(py) } else { Ok(()) }
     }
@@ -169,26 +175,13 @@ impl Shared {
                 let pairs = metadata::to_python(py, pairs)?;
                 stream.call_method1(intern!(py, "_on_responded"), (pairs,)).map(drop)
             }
-            Event::Ended(id, outcome, untaken) => {
-                let Some(stream) = self.remove_stream(id) else { return Ok(()) };
-                let stream = stream.bind(py);
-                stream.get().end(untaken);
-                let trailers = metadata::to_python(py, outcome.trailers)?;
-                let origin = match outcome.origin {
-                    Origin::Local => intern!(py, "local"),
-                    Origin::Remote => intern!(py, "remote"),
-                    Origin::Transport => intern!(py, "transport"),
-                };
-                let cause = match outcome.cause {
-                    Cause::Status => intern!(py, "status"),
-                    Cause::Reset => intern!(py, "reset"),
-                    Cause::Broken => intern!(py, "broken"),
-                    Cause::Limit => intern!(py, "limit"),
-                    Cause::Lost => intern!(py, "lost"),
-                };
-                let arguments = (outcome.code, outcome.message, trailers, origin, cause, outcome.unprocessed);
-                stream.call_method1(intern!(py, "_on_ended"), arguments).map(drop)
+            Event::Shed(id) => {
+                if let Some(stream) = self.stream(py, id) {
+                    stream.get().drop_untaken();
+                }
+                Ok(())
             }
+            Event::Ended(id, outcome, untaken, tally) => self.tell_of_end(py, id, outcome, untaken, tally),
             Event::Opened(id, head) => {
                 let pairs = metadata::to_python(py, head.metadata)?;
                 let timeout = head.timeout.map(|timeout| timeout.as_secs_f64());
@@ -196,6 +189,7 @@ impl Shared {
                 owner.call_method1(intern!(py, "_on_opened"), arguments).map(drop)
             }
             Event::Settings => owner.call_method0(intern!(py, "_on_settings")).map(drop),
+            Event::OverBudget => owner.call_method0(intern!(py, "_on_over_budget")).map(drop),
             Event::Pong => owner.call_method0(intern!(py, "_on_pong")).map(drop),
             Event::GoAway(go_away) => {
                 let arguments = (u32::from(go_away.reason), go_away.text);
@@ -205,6 +199,35 @@ impl Shared {
                 owner.call_method1(intern!(py, "_on_closed"), (message, clean, foreign)).map(drop)
             }
         }
+    }
+
+    fn tell_of_end(
+        &self,
+        py: Python<'_>,
+        id: u32,
+        outcome: Outcome,
+        untaken: Vec<Item<MessageBody>>,
+        tally: Tally,
+    ) -> PyResult<()> {
+        let Some(stream) = self.remove_stream(id) else { return Ok(()) };
+        let stream = stream.bind(py);
+        stream.get().keep_tally(Some(tally));
+        stream.get().end(untaken);
+        let trailers = metadata::to_python(py, outcome.trailers)?;
+        let origin = match outcome.origin {
+            Origin::Local => intern!(py, "local"),
+            Origin::Remote => intern!(py, "remote"),
+            Origin::Transport => intern!(py, "transport"),
+        };
+        let cause = match outcome.cause {
+            Cause::Status => intern!(py, "status"),
+            Cause::Reset => intern!(py, "reset"),
+            Cause::Broken => intern!(py, "broken"),
+            Cause::Limit => intern!(py, "limit"),
+            Cause::Lost => intern!(py, "lost"),
+        };
+        let arguments = (outcome.code, outcome.message, trailers, origin, cause, outcome.unprocessed);
+        stream.call_method1(intern!(py, "_on_ended"), arguments).map(drop)
     }
 
     fn tell_stream<'py, A: pyo3::call::PyCallArgs<'py>>(

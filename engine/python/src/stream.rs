@@ -7,9 +7,10 @@ use crate::metadata;
 use crate::paths::Found;
 use crate::receive::Receive;
 use crate::shared::Shared;
+use crate::tally::Row;
 use crate::watch::Watchers;
 use penstock_core::wire::coding::Coding;
-use penstock_core::{Pushed, Reason, Reply};
+use penstock_core::{Pushed, Reason, Reply, Tally};
 use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
@@ -33,7 +34,9 @@ pub(crate) struct StreamBase {
     /// Kept from one `__anext__` to the next.
     pub(crate) step: Mutex<Option<Py<Receive>>>,
     /// The message `_take_only` found, until it knows that nothing follows.
-    only: Mutex<Option<Py<PyAny>>>,
+    pub(crate) only: Mutex<Option<Py<PyAny>>>,
+    /// What passed over it, once it is over.
+    pub(crate) last_tally: OnceLock<Tally>,
     /// A receive is waiting.
     pub(crate) receiving: AtomicBool,
     /// The call is over.
@@ -68,6 +71,7 @@ impl StreamBase {
             batch: Mutex::default(),
             step: Mutex::default(),
             only: Mutex::default(),
+            last_tally: OnceLock::new(),
             receiving: AtomicBool::new(false),
             over: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -223,18 +227,7 @@ impl StreamBase {
     /// The one message of a side that sends one, once it is sure that nothing follows. `None`: not yet, or (`_is_last`)
     /// there is none. `MANY`: there is more than one.
     fn _take_only<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        loop {
-            match self.take(py)? {
-                Found::Message(message) => {
-                    let earlier = lock(&self.only).replace(message.unbind());
-                    if earlier.is_some() {
-                        return many(py).map(Some);
-                    }
-                }
-                Found::Nothing => return Ok(None),
-                Found::Last => return Ok(lock(&self.only).take().map(|message| message.into_bound(py))),
-            }
-        }
+        self.take_only(py)
     }
 
     #[getter]
@@ -315,7 +308,7 @@ impl StreamBase {
         self.end(Vec::new());
         self.drop_untaken();
         let Some(link) = self.link.get() else { return Ok(()) };
-        link.shared.with(|core| core.reset(link.id, Reason::from(reason)));
+        self.keep_tally(link.shared.with(|core| core.reset(link.id, Reason::from(reason))));
         drop(link.shared.remove_stream(link.id));
         link.shared.schedule(py)
     }
@@ -335,7 +328,12 @@ impl StreamBase {
     /// Bytes received and not taken.
     #[getter]
     fn _held_bytes(&self) -> usize {
-        self.link.get().map_or(0, |link| link.shared.with(|core| core.held(link.id)))
+        self.tally().6
+    }
+
+    /// What passed over it: see the stub.
+    fn _tally(&self) -> Row {
+        self.tally()
     }
 
     /// The message taken last came compressed.
@@ -377,11 +375,4 @@ impl StreamBase {
 fn reference_count<T>(object: &Py<T>) -> isize {
     // SAFETY: the object is alive, we hold a reference.
     unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) }
-}
-
-/// What `_take_only` says when there is more than one message.
-pub(crate) fn many(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static MANY: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
-    let object = || Ok::<_, PyErr>(py.import("builtins")?.getattr("object")?.call0()?.unbind());
-    Ok(MANY.get_or_try_init(py, object)?.bind(py).clone())
 }

@@ -6,7 +6,7 @@ use penstock_core::wire::metadata::Pairs;
 use penstock_core::wire::prefix::PREFIX_BYTES;
 use penstock_core::{
     CallHead, Closed, Connection, Event, GoAway, Item, Outcome, Payload, Pushed, Reason, Received, Reply, Settings,
-    Side,
+    Side, Tally,
 };
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -19,6 +19,7 @@ pub(crate) struct Call {
     pub(crate) messages: Vec<Bytes>,
     pub(crate) half_closed: bool,
     pub(crate) outcome: Option<Outcome>,
+    pub(crate) tally: Option<Tally>,
     /// Takes messages as they come. Else they wait for [`End::read`].
     reads: bool,
     outgoing: VecDeque<Bytes>,
@@ -47,6 +48,8 @@ pub(crate) struct End {
     pub(crate) go_aways: Vec<GoAway>,
     pub(crate) settings_seen: usize,
     pub(crate) pongs: usize,
+    pub(crate) sheds: usize,
+    pub(crate) over_budget: usize,
     pub(crate) closed: Option<Closed>,
     /// New calls read as messages come.
     pub(crate) reads: bool,
@@ -69,6 +72,8 @@ impl End {
             go_aways: Vec::new(),
             settings_seen: 0,
             pongs: 0,
+            sheds: 0,
+            over_budget: 0,
             closed: None,
             reads: true,
             most_events: 0,
@@ -298,7 +303,9 @@ impl End {
                 self.assert_live(id, "Writable");
                 self.pump(id);
             }
-            Event::Ended(id, outcome, untaken) => {
+            Event::Shed(_) => self.sheds += 1,
+            Event::OverBudget => self.over_budget += 1,
+            Event::Ended(id, outcome, untaken, tally) => {
                 self.assert_live(id, "Ended");
                 for item in untaken {
                     for message in unpack(item).0 {
@@ -308,6 +315,7 @@ impl End {
                 self.over.insert(id);
                 let call = self.call_mut(id);
                 call.outcome = Some(outcome);
+                call.tally = Some(tally);
                 call.outgoing.clear();
                 self.happened(id, Happening::Ended);
             }
@@ -392,6 +400,8 @@ impl End {
         let open: Vec<_> = self.opened.difference(&self.over).take(5).collect();
         assert!(open.is_empty(), "{side:?}: no end was heard of calls {open:?}");
         assert_eq!(self.connection.open_calls(), 0, "{side:?}: open calls");
+        let kept = (self.connection.held_bytes(), self.connection.queued_bytes());
+        assert_eq!(kept, (0, 0), "{side:?}: bytes held, bytes queued");
         assert!(!self.connection.has_work(), "{side:?}: has work");
         assert_eq!((self.connection.unread(), self.connection.output_len()), (0, 0), "{side:?}: unread, output");
     }

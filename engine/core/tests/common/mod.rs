@@ -33,6 +33,7 @@ pub(crate) fn settings(side: Side) -> Settings {
         max_concurrent_streams: 2000,
         max_header_list_bytes: 16 * 1024,
         max_receive_message_bytes: 4 << 20,
+        budget_bytes: usize::MAX,
         send_buffer_bytes: 64 * 1024,
         coding: None,
         any_subtype: false,
