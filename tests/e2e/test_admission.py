@@ -16,6 +16,7 @@ from penstock.services.grpc_health.v1.health_penstock import HealthBase, HealthC
 from tests.e2e.support import TINY, Echo, Pair, connected, until, within_bound
 from tests.e2e.test_nothing_left import WAYS, count_or_wait, sleep_refuse_or_answer
 from tests.protos.echo_pb2 import Note
+from tests.protos.echo_penstock import EchoClient
 
 pytestmark = pytest.mark.loops
 
@@ -220,3 +221,21 @@ async def test_a_flood_above_a_limit_is_answered_at_once_in_order_and_costs_no_m
         assert held.began == 1
         held.may_end.set()
         await within_bound(call)
+
+
+# Connections.
+
+
+async def test_a_client_above_the_limit_fails_at_once_and_comes_in_when_there_is_room() -> None:
+    server = penstock.Server([Echo()], admission=penstock.Admission(max_connections=1))
+    hurried = penstock.Limits(reconnect_initial_seconds=0.01)
+    async with server.listening("127.0.0.1:0") as address:
+        async with penstock.Channel(address) as first, penstock.Channel(address, limits=hurried) as second:
+            await first.ready()
+            with pytest.raises(penstock.Unavailable, match=r"the peer closed the connection|connection lost"):
+                await within_bound(EchoClient(second).unary(Note()))
+            waiting = asyncio.ensure_future(EchoClient(second).unary(Note(number=5), wait_for_ready=True))
+            await until(lambda: server.gatekeeper.refused["max_connections"] >= 2)
+            await first.close()
+            assert (await within_bound(waiting)).number == 5
+        await until(lambda: server.gatekeeper.connections.taken == 0)
