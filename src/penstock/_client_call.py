@@ -22,7 +22,7 @@ from penstock.status import Status, StatusCode
 from penstock.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
 
     from penstock import _engine
     from penstock._client_connection import ClientConnection
@@ -94,7 +94,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
         self._connection: ClientConnection | None = None
         self._starting: asyncio.Timeout | None = None
         self._life = MADE
-        self._initial: Metadata | None = None
+        self._initial: Sequence[tuple[str, MetadataValue]] | None = None
         self._initial_waiter: asyncio.Future[None] | None = None
 
     # What a program uses.
@@ -145,7 +145,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
                 self._initial_waiter = self._loop.create_future()
             await asyncio.shield(self._initial_waiter)
         if self._initial is not None:
-            return self._initial
+            return Metadata(self._initial)
         if self._error is not None:
             raise self._fresh_error()
         return Metadata()
@@ -274,7 +274,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
     # The end.
 
     def _on_responded(self, metadata: list[tuple[str, MetadataValue]] | None) -> None:
-        self._initial = Metadata(metadata)
+        self._initial = metadata or ()
         self._wake_initial()
 
     def _on_expired(self) -> None:

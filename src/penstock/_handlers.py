@@ -35,6 +35,8 @@ CANCELLED = Status(StatusCode.CANCELLED, "the handler was cancelled")
 class Route:
     """A method and what serves it."""
 
+    path: str
+    """`*` for the fallback."""
     codec: _engine.Codec
     kind: Kind
     handler: Callable[..., Any]
@@ -209,6 +211,7 @@ def _route(method: Method[Any, Any], limits: Limits, handler: Callable[..., Any]
     if method.kind.one_request and is_sync(handler):
         handler, stream = in_a_thread(handler, one_reply=method.kind.one_reply), SyncStream
     return Route(
+        method.path,
         server_codec(method, limits),
         method.kind,
         handler,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from penstock._admission import Entrance
@@ -43,6 +44,9 @@ class ServerConnection(Transport):
         self._server = server
         self.ends = server.ends
         self._established = False
+        self._authority = ""
+        self._context = copy_context()
+        """Where the ends of handlers are heard: one for all calls, where each would get its own."""
         self._among: set[Expiring] = set()
         self._entrance: Entrance
         self.draining = asyncio.Event()
@@ -164,8 +168,13 @@ class ServerConnection(Transport):
         timeout_seconds: float | None,
     ) -> None:
         route = self._server.route(path)
+        # One text for all calls, where each brought its own: an idle stream is counted in bytes.
+        if route is not None and route.path != "*":
+            path = route.path
+        if authority != self._authority:
+            self._authority = authority
         codec, stream = (self._server.raw_codec, ServerStream) if route is None else (route.codec, route.stream)
-        call: ServerStream[Any, Any] = stream(codec, self, path, authority, metadata, timeout_seconds)
+        call: ServerStream[Any, Any] = stream(codec, self, path, self._authority, metadata, timeout_seconds)
         self.engine.adopt(call, stream_id)
         if route is None:
             call._close(Status(StatusCode.UNIMPLEMENTED, f"unknown method {path}"), End.REFUSED)
@@ -181,4 +190,4 @@ class ServerConnection(Transport):
         call._life = call._life.start
         call._task = task = self.loop.create_task(route.run(call), name=path)
         # Not a `finally` in the task: a task cancelled before its first step never runs one.
-        task.add_done_callback(call._on_handler_done)
+        task.add_done_callback(call._on_handler_done, context=self._context)
