@@ -40,6 +40,7 @@ class Job:
         "is_over",
         "is_step",
         "number",
+        "on_end",
         "result",
         "thread",
     )
@@ -59,6 +60,8 @@ class Job:
         """Nobody waits for it any more."""
         self.afterwards: Callable[[], object] | None = None
         """What a thread is to do when it is over, if it was abandoned."""
+        self.on_end: Callable[[], object] | None = None
+        """Who is to be told when it is over, and that too, if it was abandoned."""
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -256,7 +259,10 @@ class Pool:
         if job.afterwards is not None:
             last = Job(job.afterwards, is_step=True)
             last.abandoned = True
+            last.on_end = job.on_end
             self.start(last, ahead=True)
+        elif job.on_end is not None:
+            job.on_end()
 
 
 def _work(inbox: SimpleQueue[Job | None], loop: asyncio.AbstractEventLoop, on_over: Callable[[Job], None]) -> None:

@@ -54,6 +54,8 @@ class ServerConnection(Transport):
         self.engine.set_ping_policy(server.keepalive.least_seconds, server.keepalive.without_calls)
         self._lifetime = Lifetime(self, server.timers, server.limits)
         self._ending: asyncio.TimerHandle | None = None
+        self.stragglers = server.stragglers
+        """Handlers that still run when their call is over."""
         self.calls: set[ServerStream[Any, Any]] = set()
         """Calls that are open, or whose handler still runs."""
         self.finished: asyncio.Future[None] = loop.create_future()
@@ -126,6 +128,12 @@ class ServerConnection(Transport):
             self._lifetime.note_unused()
             if self.draining.is_set():
                 self._check_finished()
+
+    def until_finished(self) -> asyncio.Future[None]:
+        """Give what is done when the calls there are now are released; it drains already."""
+        if self.calls and self.finished.done():
+            self.finished = self.loop.create_future()  # one came late
+        return self.finished
 
     def _check_finished(self) -> None:
         if not self.calls and not self.finished.done():

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from penstock import _stacks
 from penstock._admission import PUSHBACK
 from penstock._forms import name_of
 from penstock._pool import Job
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 RequestT = TypeVar("RequestT")
 ReplyT = TypeVar("ReplyT")
-
-CLEANUP_SECONDS = 5.0
-"""What a thread gets to end its step after the call ended, before nobody waits for it any more."""
 
 END = object()
 """What the step after the last reply gives."""
@@ -67,6 +65,24 @@ class SyncStream(ServerStream[RequestT, ReplyT]):
             super().cancel()
         else:
             self._loop.call_soon_threadsafe(super().cancel)
+
+    def _detach(self) -> None:
+        super()._detach()
+        if self.job is not None:
+            # Its task may go: what is left of the handler is in the thread.
+            self.job.on_end = self._on_thread_done
+            self.job.abandon()
+
+    def _where(self) -> str:
+        return super()._where() if self.job is None else _stacks.of_thread(self.job.thread)
+
+    def _on_straggler_done(self) -> None:
+        if self.job is None:
+            super()._on_straggler_done()
+
+    def _on_thread_done(self) -> None:
+        self.job = None
+        super()._on_straggler_done()
 
 
 WRITE_ASYNC = "it is for `async def` handlers"
@@ -197,15 +213,14 @@ async def _done(stream: SyncStream[Any, Any], job: Job, *, ahead: bool = False) 
                 job.take()  # raises: as of every handler, what its cleanup raised is what counts
         raise
     finally:
-        stream.job = None
+        if not job.abandoned:
+            stream.job = None
     return job.take()
 
 
 async def _outlast(job: Job, stream: SyncStream[Any, Any]) -> None:
-    # Also when its task alone was cancelled: an end that waits for a thread may never come.
+    # Also when its task alone was cancelled: it may wait for ever, and only of a call that is over it is detached.
     stream._close(CANCELLED, End.TASK_CANCELLED)
-    timer = stream._loop.call_later(CLEANUP_SECONDS, job.abandon)
     while not job.is_over and not job.abandoned:
         with contextlib.suppress(asyncio.CancelledError):  # kept: the caller is about to raise the one before
             await job.wait(stream._loop)
-    timer.cancel()

@@ -49,6 +49,10 @@ class Limits:
     """Calls a client may have open on one connection to a server. A client waits for a free place by itself.
     With `stream_window_bytes` it bounds what a connection can make a server hold."""
 
+    handler_cleanup_seconds: float = 5.0
+    """What a server's handler gets to end after it was cancelled, because its call is over. Then it is detached: its
+    call takes no place any more, the log says where it is, and nobody waits for it. `math.inf`: it is waited for."""
+
     sync_threads: int = 32
     """Threads of a server for handlers that are not `async`, at most; made when there is work for them. A step that
     blocks has one for itself until it is done. A quarter of them, at least one if there are two, is kept for unary

@@ -19,6 +19,7 @@ from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
 from penstock._pool import Pool
+from penstock._stragglers import Stragglers
 from penstock._timers import Timers
 from penstock.admission import Admission
 from penstock.ends import End
@@ -44,9 +45,6 @@ logger = logging.getLogger("penstock.server")
 
 ANSWER_SECONDS = 1.0
 """What a client without calls gets to answer a GOAWAY."""
-
-CLEANUP_SECONDS = 5.0
-"""What handlers get to clean up after they were cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +143,7 @@ class Server:
         self._addresses: list[str] = []
         self._timers: Timers | None = None
         self._pool: Pool | None = None
+        self._stragglers: Stragglers | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
 
@@ -166,6 +165,13 @@ class Server:
         if self._pool is None:
             self._pool = Pool(asyncio.get_running_loop(), self.limits.sync_threads, self.limits.sync_queue_calls)
         return self._pool
+
+    @property
+    def stragglers(self) -> Stragglers:
+        """Handlers that still run when their call is over."""
+        if self._stragglers is None:
+            self._stragglers = Stragglers(asyncio.get_running_loop(), self.limits.handler_cleanup_seconds)
+        return self._stragglers
 
     def route(self, path: str) -> Route | None:
         """What serves `path`, or `None`."""
@@ -283,7 +289,7 @@ class Server:
         Handlers see `draining`, clients get GOAWAY; after `grace` seconds what is left ends with UNAVAILABLE.
 
         Waits until: all calls have ended, all sockets are closed. A handler that ignores its cancellation is waited
-        for another 5 s, then reported.
+        for as long as `Limits.handler_cleanup_seconds` says, then reported.
         Cancelling: may leave connections open; call it again.
 
         Args:
@@ -323,7 +329,8 @@ class Server:
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
             # It listened in another one before: timers and waiters of that are of no use here.
-            self._timers, self._pool, self.draining = None, None, asyncio.Event()
+            self._timers = self._pool = self._stragglers = None
+            self.draining = asyncio.Event()
         self._loop = loop
 
     async def _listen(self, address: _address.Address) -> None:
@@ -347,18 +354,17 @@ class Server:
 
     async def _cancel_calls(self, open_calls: set[ServerStream[Any, Any]]) -> StopReport:
         left = [call for connection in self.connections for call in connection.calls]
+        busy = {call._connection.until_finished() for call in left}
         for call in left:
             call._close(Status(StatusCode.UNAVAILABLE, "the server is shutting down"), End.DRAINED)
-        tasks = {call._task: call for call in left if call._task is not None and not call._task.done()}
-        stuck = (await asyncio.wait(tasks, timeout=CLEANUP_SECONDS))[1] if tasks else set()
-        report = StopReport(
+        if busy:
+            # Each call is released when its handler has ended, or when it is detached.
+            await asyncio.wait(busy)
+        return StopReport(
             finished=len(open_calls.difference(left)),
             cancelled=tuple(OpenCall(call.method, call.peer) for call in left),
-            stuck=tuple(OpenCall(tasks[task].method, tasks[task].peer) for task in stuck),
+            stuck=tuple(OpenCall(call.method, call.peer) for call in left if call in self.stragglers.detached),
         )
-        for ignoring in report.stuck:
-            logger.error("%s from %s ignores its cancellation", ignoring.method, ignoring.peer)
-        return report
 
     async def _close_connections(self) -> None:
         connections = list(self.connections)

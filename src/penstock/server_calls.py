@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from penstock import _stacks
 from penstock._arguments import check_compression
 from penstock._deadline import Deadline
 from penstock._details import KEY as DETAILS_KEY
 from penstock._details import pack
 from penstock._ending import OK
 from penstock._engine import MANY
-from penstock._life import ARRIVED, BEREFT, RELEASED, RUNNING
+from penstock._life import ANSWERED, ARRIVED, BEREFT, RELEASED, RUNNING
 from penstock._telling import SERVER, tell_end, tell_failure
 from penstock.ends import End
 from penstock.errors import Origin, RpcError, UsageError
@@ -301,15 +302,31 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         if self._task is not None:
             self._life = self._life.cancel
             self._task.cancel()
+            self._connection.stragglers.add(self)
+
+    def _detach(self) -> None:
+        """The handler has ignored its cancellation for too long: its place is free."""
+        self._life = self._life.detach
+        self._connection.release(self)
+
+    def _where(self) -> str:
+        """Where the handler is, for people."""
+        return "" if self._task is None else _stacks.of_task(self._task)
 
     def _on_handler_done(self, task: asyncio.Task[None]) -> None:
         if self._cancelling is not None:
             self._cancelling.cancel()
         if self._life is RUNNING:
             self._on_handler_ended_early(task)
-        life = self._life = self._life.done
+        before = self._life
+        life = self._life = before.done
         if life is RELEASED:
+            if before is not ANSWERED:
+                self._on_straggler_done()
             self._release()
+
+    def _on_straggler_done(self) -> None:
+        self._connection.stragglers.remove(self)
 
     def _on_handler_ended_early(self, task: asyncio.Task[None]) -> None:
         """`Route.run` could not say how the handler ended."""

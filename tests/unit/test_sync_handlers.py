@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Kind, RpcError, ServerCall, ServerStream, StatusCode
-from penstock import _sync_handlers as sync_handlers
+from penstock import Kind, Limits, RpcError, ServerCall, ServerStream, StatusCode
 from penstock._forms import is_sync
 from penstock._sync_handlers import SyncStream, in_a_thread
 from tests.protos.echo_penstock import EchoBase
@@ -199,8 +198,7 @@ async def test_a_function_that_raises_what_ends_iterators_fails(
     caplog.clear()
 
 
-async def test_a_task_that_is_cancelled_waits_for_its_thread_and_then_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_handlers, "CLEANUP_SECONDS", 0.02)
+async def test_a_task_that_is_cancelled_waits_for_its_thread_and_then_goes(caplog: pytest.LogCaptureFixture) -> None:
     entered, go_on, closed = threading.Event(), threading.Event(), threading.Event()
 
     def replies(request: bytes, _stream: ServerStream[bytes, bytes]) -> Iterator[bytes]:
@@ -212,7 +210,8 @@ async def test_a_task_that_is_cancelled_waits_for_its_thread_and_then_goes(monke
         finally:
             closed.set()
 
-    async with connected(served(Kind.SERVER_STREAM, replies)) as channel:
+    limits = Limits(handler_cleanup_seconds=0.02)
+    async with connected(served(Kind.SERVER_STREAM, replies), server_limits=limits) as channel:
         async with channel.stream(PATHS[Kind.SERVER_STREAM]) as stream:
             await stream.send(b"q")
             await stream.end_sending()
@@ -228,3 +227,4 @@ async def test_a_task_that_is_cancelled_waits_for_its_thread_and_then_goes(monke
         go_on.set()
         await asyncio.to_thread(closed.wait, BOUND_SECONDS)
         assert closed.is_set()
+    caplog.clear()
