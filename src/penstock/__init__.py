@@ -33,6 +33,7 @@ from penstock.method import Kind, Method
 from penstock.server import OpenCall, Server, StopReport
 from penstock.server_calls import ServerCall, ServerStream
 from penstock.service import Service, unimplemented
+from penstock.statistics import ChannelStatistics, ConnectionStatistics, ServerStatistics
 from penstock.status import Status, StatusCode
 from penstock.stream import Stream
 from penstock.tls import TlsPeer
@@ -48,11 +49,13 @@ __all__ = [
     "Cancelled",
     "Channel",
     "ChannelState",
+    "ChannelStatistics",
     "ClientCall",
     "ClientStreamCall",
     "ClosedError",
     "Codec",
     "Compression",
+    "ConnectionStatistics",
     "Credentials",
     "DeadlineExceeded",
     "Encoded",
@@ -74,6 +77,7 @@ __all__ = [
     "RpcError",
     "Server",
     "ServerCall",
+    "ServerStatistics",
     "ServerStream",
     "ServerStreamCall",
     "Service",

@@ -157,6 +157,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
         if self._life is not MADE and self._life is not WITHDRAWN:
             msg = "a call is used once; make another one"
             raise UsageError(msg)
+        if self._life is MADE:
+            self._channel._counters.calls_begun += 1
         self._life = self._life.begin
 
     async def _start(self) -> None:
@@ -303,6 +305,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
         self._channel._ends[end] += 1
         if CLIENT.isEnabledFor(end.level):
             self._tell(status, end)
+        if self._life is WITHDRAWN:
+            self._channel._counters.calls_begun += 1
         if self._deadline is not None:
             self._deadline.unwatch(self)
         if self._initial_waiter is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from penstock._client_connection import ClientConnection
 from penstock._timers import Timers
+from penstock._counters import Counters
 from penstock.errors import Origin, RpcError
 from penstock.keepalive import ClientKeepalive
 from penstock.status import StatusCode
@@ -69,6 +70,7 @@ class Connector:
         user_agent: str = "",
         dial: Dial | None = None,
         keepalive: ClientKeepalive | None = None,
+        counters: Counters | None = None,
     ) -> None:
         self._address = address
         self._limits = limits
@@ -77,6 +79,7 @@ class Connector:
         self._user_agent = user_agent
         self._dial = dial or dial_socket
         self._keepalive = keepalive or ClientKeepalive()
+        self._counters = counters or Counters()
         self.loop = asyncio.get_running_loop()
         self._timers = Timers(self.loop)
         self._closed = False
@@ -173,6 +176,7 @@ class Connector:
             del connection
             raise
         self.connections.add(connection)
+        self._counters.connections_made += 1
         connection.ended.add_done_callback(functools.partial(self._on_ended, connection))
         try:
             await connection.ready
@@ -193,6 +197,7 @@ class Connector:
                 self._address,
                 self._keepalive.time_seconds,
             )
+        self._counters.add(connection)
 
     def _on_attempt_done(self, attempt: asyncio.Task[None]) -> None:
         self._attempt = None

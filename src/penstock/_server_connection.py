@@ -43,6 +43,7 @@ class ServerConnection(Transport):
         )
         self._server = server
         self.ends = server.ends
+        self._counters = server.counters
         self._established = False
         self._authority = ""
         self._context = copy_context()
@@ -67,6 +68,7 @@ class ServerConnection(Transport):
         left = self._server.limits.handshake_timeout_seconds
         self._among = self._server.timers.add(self.loop.time() + left, left, self)
         self._server.connections.add(self)
+        self._counters.connections_made += 1
         self._entrance = Entrance(self._server.gatekeeper, self.peer)
         if self._server.draining.is_set():
             self.abort("the server has stopped")  # accepted in the moment it stopped listening
@@ -79,6 +81,7 @@ class ServerConnection(Transport):
         if self._ending is not None:
             self._ending.cancel()
         self._server.connections.discard(self)
+        self._counters.add(self)
         self._entrance.close()
 
     @property
@@ -175,6 +178,7 @@ class ServerConnection(Transport):
         metadata: list[tuple[str, MetadataValue]] | None,
         timeout_seconds: float | None,
     ) -> None:
+        self._counters.calls_begun += 1
         route = self._server.route(path)
         # One text for all calls, where each brought its own: an idle stream is counted in bytes.
         if route is not None and route.path != "*":

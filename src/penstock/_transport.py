@@ -102,6 +102,8 @@ class Transport(asyncio.BufferedProtocol):
         """Why the calls end that the connection's end ends; set it before this side ends it for a reason of its own."""
         self.told_ends: set[End] = set()
         """Of which ends of its calls the log has told."""
+        self.began = 0.0
+        """When the socket was connected, in seconds of `_engine.now`."""
         self._transport: asyncio.Transport | None = None
         self._session = None if context is None else TlsSession(self, context, server_hostname)
         self.is_full = False
@@ -124,6 +126,7 @@ class Transport(asyncio.BufferedProtocol):
         writing = self._transport = cast("asyncio.Transport", transport)
         _live.add(self)
         self.peer = _address.of_peer(writing.get_extra_info("peername"))
+        self.began = _engine.now()
         # Pause as soon as the kernel takes no more: what waits, waits in the engine, which can still choose.
         writing.set_write_buffer_limits(high=0)
         self._bound_retransmission(writing.get_extra_info("socket"))
@@ -238,7 +241,9 @@ class Transport(asyncio.BufferedProtocol):
     # What the engine tells.
 
     def _on_closed(self, message: str, clean: bool, foreign: bool) -> None:
-        del clean, foreign
+        del foreign
+        if clean and self.end_of_calls is End.CONNECTION_LOST:
+            self.end_of_calls = End.CLOSED  # there are none
         self.reason = self.reason or message
         self.engine.flush()
         self.close()

@@ -8,9 +8,10 @@ import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from penstock import _address, _tls_context, live
+from penstock import _address, _tls_context, live, statistics
 from penstock._arguments import check_compression, check_kind
 from penstock._connector import ChannelState, Connector
+from penstock._counters import Counters
 from penstock._deadline import check_timeout
 from penstock._forms import check_arguments
 from penstock._interception import Around, check_awaitable, checked
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from penstock.credentials import Credentials
     from penstock.live import LiveStream, Waiting
     from penstock.metadata import MetadataLike
+    from penstock.statistics import ChannelStatistics, ConnectionStatistics
 
 __all__ = ["Channel", "ChannelState"]
 
@@ -123,7 +125,8 @@ class Channel:
         self._dial: Dial | None = None
         """What connects in place of a socket."""
         self._timers_made: Timers | None = None
-        self._ends = dict.fromkeys(End, 0)
+        self._counters = Counters()
+        self._ends = self._counters.ends
         """How many calls ended in which way."""
         self._process = os.getpid()
         self._closed = False
@@ -192,6 +195,14 @@ class Channel:
             method: Only of methods that begin so: `/package.Service/`.
         """
         return live.of_channel(self, method)
+
+    def statistics(self) -> ChannelStatistics:
+        """Count what is open now, and what there was since the channel was made."""
+        return statistics.of_channel(self)
+
+    def connection_statistics(self) -> Iterator[ConnectionStatistics]:
+        """Look at each connection, as `streams` does."""
+        return statistics.of_connections(() if self._connector is None else self._connector.connections, "")
 
     # Calls. Generated clients call these.
 
@@ -327,6 +338,7 @@ class Channel:
                 self._user_agent,
                 self._dial,
                 self.keepalive,
+                self._counters,
             )
         elif self._connector.loop is not asyncio.get_running_loop():
             msg = "this channel belongs to another event loop; make one in each loop"

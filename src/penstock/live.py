@@ -112,7 +112,7 @@ def of_channel(channel: Channel, method: str) -> Iterator[LiveStream]:
     """What `Channel.streams` gives."""
     for call in list(channel._starting):
         waits_for = channel._starting.get(call)
-        if waits_for is not None and call.method.startswith(method):
+        if waits_for is not None and call._status is None and call.method.startswith(method):
             yield _of_client_call(call, waits_for)
     for connection in list(channel._connector.connections) if channel._connector is not None else ():
         for call in list(connection.calls):

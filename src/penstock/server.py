@@ -11,10 +11,11 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from penstock import _address, _tls_context, live
+from penstock import _address, _tls_context, live, statistics
 from penstock._admission import Gatekeeper
 from penstock._arguments import check_compression, check_kind
 from penstock._arrival import Arrival
+from penstock._counters import Counters
 from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from penstock.live import LiveStream
     from penstock.server_calls import ServerCall, ServerStream
     from penstock.service import Service
+    from penstock.statistics import ConnectionStatistics, ServerStatistics
 
 __all__ = ["OpenCall", "Server", "StopReport"]
 
@@ -135,7 +137,8 @@ class Server:
         """Clients that are connected."""
         self.draining = asyncio.Event()
         """Set when the server wants handlers to finish."""
-        self.ends = dict.fromkeys(End, 0)
+        self.counters = Counters()
+        self.ends = self.counters.ends
         """How many calls ended in which way."""
         self.tls: ssl.SSLContext | None = None
         """What the next connection uses; `None` in plaintext."""
@@ -188,6 +191,14 @@ class Server:
             peer: Only of clients whose address begins so: `10.0.0.7:`.
         """
         return live.of_server(self, method, peer)
+
+    def statistics(self) -> ServerStatistics:
+        """Count what is open now, and what there was since the server was made."""
+        return statistics.of_server(self)
+
+    def connection_statistics(self, *, peer: str = "") -> Iterator[ConnectionStatistics]:
+        """Look at each connection, or at those of clients whose address begins with `peer`, as `streams` does."""
+        return statistics.of_connections(self.connections, peer)
 
     async def serve(
         self,

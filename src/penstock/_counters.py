@@ -1,0 +1,36 @@
+"""What a server, or a channel, counts from its beginning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.ends import End
+
+if TYPE_CHECKING:
+    from penstock._transport import Transport
+
+
+class Counters:
+    """Sums that only grow; what lives now is counted where it lives."""
+
+    __slots__ = ("bytes_received", "calls_begun", "connection_ends", "connections_made", "ends", "pings", "resets")
+
+    def __init__(self) -> None:
+        self.calls_begun = 0
+        """Calls that began, those that were refused, or given up before they began, included."""
+        self.ends = dict.fromkeys(End, 0)
+        """How calls ended."""
+        self.connections_made = 0
+        """Sockets that were connected."""
+        self.connection_ends = dict.fromkeys(End, 0)
+        """Why they were closed."""
+        # Of connections that have ended.
+        self.bytes_received = self.pings = self.resets = 0
+
+    def add(self, connection: Transport) -> None:
+        """Keep what an ending connection has counted."""
+        engine = connection.engine
+        self.connection_ends[connection.end_of_calls] += 1
+        self.bytes_received += engine.bytes_received
+        self.pings += engine.pings_received
+        self.resets += engine.resets_received

@@ -1,0 +1,171 @@
+"""Numbers for dashboards and alarms: what is open now, and what was counted from the beginning.
+
+Every object is a frozen dataclass of plain numbers and read-only mappings. What is called `..._open` says how much
+there is now, as a gauge does; the other numbers of servers and channels only grow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from penstock import _engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from penstock._counters import Counters
+    from penstock._transport import Transport
+    from penstock.channel import Channel
+    from penstock.ends import End
+    from penstock.server import Server
+
+__all__ = ["ChannelStatistics", "ConnectionStatistics", "ServerStatistics"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What the dataclasses below have in common."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON can say it: an `End` by its value."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionStatistics(_Numbers):
+    """One connection that is open."""
+
+    peer: str
+    """Address of the other side."""
+    age_seconds: float
+    """Since the socket was connected."""
+    idle_seconds: float
+    """Since the peer's last byte."""
+    calls_open: int
+    """Calls on it that have not ended."""
+    bytes_received: int
+    """Everything that the peer sent, TLS not included."""
+    pings_received: int
+    """PING frames, answers to ours not included."""
+    resets_received: int
+    """RST_STREAM frames."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Statistics(_Numbers):
+    """What servers and channels have in common."""
+
+    calls_begun: int
+    """Calls that began: those that are open, and those that ended."""
+    calls_open: int
+    """Calls that have not ended, those of a client that are not sent yet included."""
+    ends: Mapping[End, int]
+    """How many calls ended in which way."""
+    connections_made: int
+    """Connections that were made, or accepted."""
+    connections_open: int
+    """Sockets that are connected."""
+    connection_ends: Mapping[End, int]
+    """Why connections ended; `CLOSED` in order and without a call on it."""
+    bytes_received: int
+    """Everything that peers sent, TLS not included."""
+    pings_received: int
+    """PING frames, answers to ours not included."""
+    resets_received: int
+    """RST_STREAM frames: calls that the other side gave up."""
+
+    @property
+    def calls_ended(self) -> int:
+        """Calls that ended, in whatever way."""
+        return sum(self.ends.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatistics(_Statistics):
+    """A server, as it was when it was asked."""
+
+    handlers_open: int
+    """Handlers that still run although their call has ended."""
+    refusals: Mapping[str, int]
+    """Calls and connections that were refused, by the name of the limit in `Admission`."""
+
+    @property
+    def is_idle(self) -> bool:
+        """No call is open, and no handler runs."""
+        return not self.calls_open and not self.handlers_open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelStatistics(_Statistics):
+    """A channel, as it was when it was asked."""
+
+    unsent_open: int
+    """Open calls that are not sent yet: they wait for a connection, a place, an interceptor or credentials."""
+
+    @property
+    def is_idle(self) -> bool:
+        """No call is open."""
+        return not self.calls_open
+
+
+def of_server(server: Server) -> ServerStatistics:
+    """What `Server.statistics` gives."""
+    calls = sum(len(connection.calls) for connection in server.connections)
+    calls_open = sum(call._status is None for connection in server.connections for call in connection.calls)
+    return ServerStatistics(
+        **_common(server.counters, server.connections),
+        calls_open=calls_open,
+        handlers_open=calls - calls_open,
+        refusals=MappingProxyType(dict(server.gatekeeper.refused)),
+    )
+
+
+def of_channel(channel: Channel) -> ChannelStatistics:
+    """What `Channel.statistics` gives."""
+    connections = () if channel._connector is None else channel._connector.connections
+    # One that was ended by another task is among them until its own looks.
+    starting = sum(call._status is None for call in channel._starting)
+    return ChannelStatistics(
+        **_common(channel._counters, connections),
+        calls_open=starting + sum(len(connection.calls) for connection in connections),
+        unsent_open=starting,
+    )
+
+
+def of_connections(connections: Iterable[Transport], peer: str) -> Iterator[ConnectionStatistics]:
+    """What `connections` of both gives."""
+    for connection in list(connections):
+        if connection.peer.startswith(peer) and not connection.ended.done():
+            engine, now = connection.engine, _engine.now()
+            yield ConnectionStatistics(
+                peer=connection.peer,
+                age_seconds=now - connection.began,
+                idle_seconds=now - engine.last_read_at,
+                calls_open=engine.open_calls,
+                bytes_received=engine.bytes_received,
+                pings_received=engine.pings_received,
+                resets_received=engine.resets_received,
+            )
+
+
+def _common(counters: Counters, connections: Iterable[Transport]) -> dict[str, Any]:
+    engines = [connection.engine for connection in connections]
+    return {
+        "calls_begun": counters.calls_begun,
+        "ends": MappingProxyType(dict(counters.ends)),
+        "connections_made": counters.connections_made,
+        "connections_open": len(engines),
+        "connection_ends": MappingProxyType(dict(counters.connection_ends)),
+        "bytes_received": counters.bytes_received + sum(engine.bytes_received for engine in engines),
+        "pings_received": counters.pings + sum(engine.pings_received for engine in engines),
+        "resets_received": counters.resets + sum(engine.resets_received for engine in engines),
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, MappingProxyType):
+        return {key.value if isinstance(key, Enum) else key: number for key, number in value.items()}
+    return value

@@ -1,0 +1,171 @@
+"""Numbers for dashboards: what is open, what was counted, and that both fit."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from penstock import (
+    Admission,
+    Channel,
+    End,
+    ResourceExhausted,
+    RpcError,
+    Server,
+    ServerStream,
+    testing,
+)
+from tests.protos.echo_penstock import EchoClient
+from tests.unit.echo import NOTE, Echo
+from tests.unit.echo import Waiting as WaitingService
+from tests.unit.memory import both_ends, connected, settle
+
+PATH = "/test.Service/Method"
+
+
+async def test_a_server_and_a_channel_that_did_nothing_have_nothing_to_tell() -> None:
+    for idle in (Server([Echo()]).statistics(), Channel("localhost:1").statistics()):
+        assert idle.is_idle
+        assert set(idle.ends) == set(idle.connection_ends) == set(End)
+        assert not any(number for number in idle.to_dict().values() if isinstance(number, int))
+        assert idle.calls_ended == 0
+
+
+async def test_a_call_is_open_and_then_has_an_end_on_both_sides() -> None:
+    async with both_ends() as ends:
+        channel, server = ends.channel, ends.channel.server
+        for now in (channel.statistics(), server.statistics()):
+            assert (now.calls_begun, now.calls_open, now.calls_ended) == (1, 1, 0)
+            assert (now.connections_made, now.connections_open) == (1, 1)
+            assert now.bytes_received > 0
+            assert not now.is_idle
+    await settle()
+    for now in (channel.statistics(), server.statistics()):
+        assert (now.calls_begun, now.calls_open, now.calls_ended) == (1, 0, 1)
+        assert now.is_idle
+    assert channel.statistics().ends[End.LEFT] == 1
+
+
+async def test_what_a_connection_counted_stays_when_it_is_gone() -> None:
+    async with connected(Echo()) as channel:
+        await channel.ready()
+        before = channel.server.statistics()
+    after = channel.server.statistics()
+    assert (before.connections_open, after.connections_open) == (1, 0)
+    assert after.connections_made == 1
+    assert after.bytes_received >= before.bytes_received > 0
+    assert sum(after.connection_ends.values()) == 1
+    of_channel = channel.statistics()
+    assert (of_channel.connections_open, sum(of_channel.connection_ends.values())) == (0, 1)
+
+
+async def test_a_connection_that_ends_in_order_is_closed_and_one_that_breaks_is_lost() -> None:
+    async with connected(Echo()) as channel:
+        await channel.ready()
+        channel.wires[0].lose(ConnectionResetError("reset"))
+        await settle()
+        await channel.ready()
+    ends = channel.server.statistics().connection_ends
+    assert {end: count for end, count in ends.items() if count} == {End.CLOSED: 2}
+    assert channel.statistics().connection_ends[End.CONNECTION_LOST] == 1
+
+
+async def test_a_handler_that_goes_on_after_the_end_is_counted() -> None:
+    go_on = asyncio.Event()
+
+    async def cleaning_up(stream: ServerStream[bytes, bytes]) -> None:
+        try:
+            await stream.receive()
+        finally:
+            await go_on.wait()
+
+    async with connected(fallback=cleaning_up) as channel:
+        async with channel.stream(PATH):
+            await settle()
+        await settle()
+        now = channel.server.statistics()
+        assert (now.calls_open, now.handlers_open, now.calls_ended) == (0, 1, 1)
+        assert not now.is_idle
+        go_on.set()
+        await settle()
+        assert channel.server.statistics().is_idle
+
+
+async def test_a_call_that_is_not_sent_yet_is_open() -> None:
+    async with connected(Echo()) as channel:
+        channel.failures.append(OSError("not now"))
+        call = asyncio.ensure_future(channel.stream(PATH, wait_for_ready=True).__aenter__())
+        await settle()
+        now = channel.statistics()
+        assert (now.calls_begun, now.calls_open, now.unsent_open) == (1, 1, 1)
+        assert not now.is_idle
+        call.cancel()
+        await settle()
+        after = channel.statistics()
+        assert after.is_idle
+        assert after.ends[End.TASK_CANCELLED] == 1
+
+
+async def test_a_call_that_was_given_up_before_it_began_is_counted_once() -> None:
+    async with connected(Echo()) as channel:
+        call = channel.stream(PATH)
+        call.cancel()
+        assert channel.statistics().calls_begun == channel.statistics().calls_ended == 1
+        with pytest.raises(RpcError):
+            await call.__aenter__()
+        assert channel.statistics().calls_begun == channel.statistics().calls_ended == 1
+
+
+async def test_refused_calls_have_begun_and_ended_and_say_at_which_limit() -> None:
+    server = Server([WaitingService()], admission=Admission(max_calls=1, unary_share=0))
+    async with testing.connected(server=server) as channel:
+        client = EchoClient(channel)
+        first = asyncio.ensure_future(client.unary(NOTE))
+        await settle()
+        with pytest.raises(ResourceExhausted):
+            await client.unary(NOTE)
+        now = server.statistics()
+        assert now.refusals == {"max_calls": 1}
+        assert (now.calls_begun, now.calls_open, now.ends[End.REFUSED]) == (2, 1, 1)
+        first.cancel()
+
+
+async def test_each_connection_can_be_looked_at() -> None:
+    async with both_ends() as ends:
+        (of_client,) = ends.channel.connection_statistics()
+        (of_server,) = ends.channel.server.connection_statistics(peer="memory:")
+        assert (of_client.peer, of_server.peer) == (ends.client.peer, ends.server.peer)
+        for connection in (of_client, of_server):
+            assert connection.calls_open == 1
+            assert connection.bytes_received > 0
+            assert 0 <= connection.idle_seconds <= connection.age_seconds
+        assert not [*ends.channel.server.connection_statistics(peer="elsewhere:")]
+    assert not [*ends.channel.connection_statistics()]
+
+
+async def test_everything_can_be_said_in_json_and_nothing_can_be_changed() -> None:
+    async with both_ends() as ends:
+        server = ends.channel.server
+        pictures = [
+            server.statistics(),
+            ends.channel.statistics(),
+            *server.connection_statistics(),
+        ]
+    for picture in pictures:
+        said = json.loads(json.dumps(picture.to_dict()))
+        assert set(said) == {field.name for field in dataclasses.fields(picture)}
+        change: Any = picture
+        with pytest.raises(AttributeError):
+            change.bytes_received = 0
+    assert pictures[0].to_dict()["ends"].keys() == {end.value for end in End}
+    counts: Any = server.statistics().ends
+    with pytest.raises(TypeError):
+        counts[End.LEFT] = 0
+
+
+def test_a_channel_without_a_connection_has_none_to_look_at() -> None:
+    assert [*Channel("localhost:1").connection_statistics()] == []
