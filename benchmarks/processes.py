@@ -10,7 +10,7 @@ from benchmarks.peers import FOLDER, Peer
 from benchmarks.scenarios import Sample, Scenario
 from benchmarks.work import ADDRESS_KEY
 
-__all__ = ["Failed", "run_scenarios"]
+__all__ = ["Failed", "address_of", "run_scenarios"]
 
 START_SECONDS = 20.0
 """A server says its address by then."""
@@ -64,7 +64,7 @@ def run_scenarios(peer: Peer, scenarios: Sequence[Scenario], least_seconds: floa
 def _serving(peer: Peer) -> Iterator[str]:
     process = subprocess.Popen(peer.server, cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        yield _address(peer, process)
+        yield address_of(peer, process)
         process.communicate(timeout=STOP_SECONDS)  # closes its standard input
         if process.returncode:
             msg = f"the server of {peer.title} ended with {process.returncode}"
@@ -77,7 +77,8 @@ def _serving(peer: Peer) -> Iterator[str]:
         process.communicate()
 
 
-def _address(peer: Peer, process: subprocess.Popen[str]) -> str:
+def address_of(peer: Peer, process: subprocess.Popen[str]) -> str:
+    """Wait until a server says where it listens."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
     line = process.stdout.readline() if ready else ""

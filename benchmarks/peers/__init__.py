@@ -2,7 +2,8 @@
 
 A new peer is a folder here with an entry in PEERS. Its server prints one line, `{"address": "127.0.0.1:PORT"}`, and
 ends when its standard input does. Its client takes that address, the least seconds of a measurement and names of
-scenarios; it prints one line for each of these, a `benchmarks.scenarios.Sample` as JSON.
+scenarios; it prints one line for each of these, a `benchmarks.scenarios.Sample` as JSON. Its holder takes the address,
+the server's process and a number of streams; it prints a `benchmarks.holding.Cost`.
 """
 
 import sys
@@ -23,6 +24,8 @@ class Peer:
     """The command; it runs in the folder that holds `benchmarks`."""
     client: Sequence[str]
     """The command, without its arguments."""
+    holder: Sequence[str]
+    """The command of a client that holds streams open, without its arguments; see `benchmarks.idle`."""
     packages: Sequence[str]
     """Python packages whose versions matter for the figures."""
 
@@ -30,7 +33,8 @@ class Peer:
 def _python(name: str, title: str, *packages: str) -> Peer:
     program = [sys.executable, "-m"]
     module = f"{__name__}.{name}"
-    return Peer(name, title, [*program, f"{module}.server"], [*program, f"{module}.client"], packages)
+    server, client, holder = ([*program, f"{module}.{part}"] for part in ("server", "client", "holder"))
+    return Peer(name, title, server, client, holder, packages)
 
 
 OURS = "penstock_aio"

@@ -17,7 +17,7 @@ for name in sys.argv[3:]:
 
 def peer(server: str = SERVER, client: str = CLIENT) -> Peer:
     program = [sys.executable, "-c"]
-    return Peer("fake", "fake", [*program, server], [*program, client], [])
+    return Peer("fake", "fake", [*program, server], [*program, client], [], [])
 
 
 def two() -> Sequence[Scenario]:

@@ -6,7 +6,7 @@ from benchmarks.scenarios import Better, Target
 from tests.unit.benchmarks.samples import rate_row, sample, scenario
 
 TARGET = Target("other", 50)
-PEERS = [Peer(OURS, "ours", [], [], []), Peer("other", "theirs", [], [], [])]
+PEERS = [Peer(OURS, "ours", [], [], [], []), Peer("other", "theirs", [], [], [], [])]
 
 
 def samples(ours: list[int], theirs: list[int]) -> Samples:
@@ -55,6 +55,6 @@ def test_the_table_of_one_peer_has_no_ratio() -> None:
 
 
 def test_the_table_without_us_has_no_ratio() -> None:
-    third = Peer("third", "third", [], [], [])
+    third = Peer("third", "third", [], [], [], [])
     both = {**samples([1], [1]), ("third", "things"): [sample(1)]}
     assert "ratio" not in table([scenario(rate_row(TARGET))], [PEERS[1], third], both)

@@ -35,7 +35,7 @@ def test_a_run_prints_the_table_and_writes_the_raw_samples(
 def test_a_peer_that_fails_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = Peer("broken", "broken one", [sys.executable, "-c", ""], [], [])
+    broken = Peer("broken", "broken one", [sys.executable, "-c", ""], [], [], [])
     monkeypatch.setattr(run, "PEERS", [broken])
     path = tmp_path / "raw.json"
     assert run.main(["--json", str(path)]) == 1
