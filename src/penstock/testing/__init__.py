@@ -1,5 +1,6 @@
 """What tests of programs that use Penstock are made of. Import it where tests are; nothing else in Penstock does."""
 
+from penstock.testing.cancel_everywhere import Attempt, cancel_everywhere
 from penstock.testing.conditions import BLACK_HOLE, CLEAR, STOPPED, Conditions
 from penstock.testing.fault_proxy import FaultProxy
 from penstock.testing.flow import Flow
@@ -14,6 +15,7 @@ __all__ = [
     "BLACK_HOLE",
     "CLEAR",
     "STOPPED",
+    "Attempt",
     "Conditions",
     "FaultProxy",
     "Flow",
@@ -24,6 +26,7 @@ __all__ = [
     "ProxiedConnection",
     "Wire",
     "assert_nothing_left",
+    "cancel_everywhere",
     "connected",
     "nothing_left_behind",
     "settle",

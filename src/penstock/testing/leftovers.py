@@ -71,8 +71,8 @@ def find(before: Baseline, *, all_tasks: bool = False) -> list[str]:
 
 
 def are_open(before: Baseline) -> bool:
-    """There is a connection that there was not before."""
-    return any(each not in before.transports for each in _transport.live_transports())
+    """There is a connection that is looked for."""
+    return any(each not in before.transports and not before.had(_owner(each)) for each in _transport.live_transports())
 
 
 def tasks() -> list[asyncio.Task[Any]]:
@@ -117,21 +117,7 @@ def _lost_in_engine(expected: int) -> int:
 
 def _of_task(task: asyncio.Task[Any]) -> str:
     coroutine = task.get_coro()
-    return f"{task.get_name()!r} of {getattr(coroutine, '__qualname__', coroutine)}{_waits_at(coroutine)}"
-
-
-def _waits_at(coroutine: Any) -> str:
-    """The innermost line of a program's own that a coroutine has come to."""
-    at = ""
-    while coroutine is not None:
-        kind = next((kind for kind in ("cr", "ag", "gi") if hasattr(coroutine, f"{kind}_frame")), None)
-        frame = None if kind is None else getattr(coroutine, f"{kind}_frame")
-        if frame is None:
-            break
-        if not frame.f_code.co_filename.startswith(origins.NOT_ORIGINS):
-            at = f", waits at {frame.f_code.co_filename}:{frame.f_lineno}"
-        coroutine = getattr(coroutine, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
-    return at
+    return f"{task.get_name()!r} of {getattr(coroutine, '__qualname__', coroutine)}{origins.waits_at(coroutine)}"
 
 
 def _is_ours(task: asyncio.Task[Any]) -> bool:

@@ -61,6 +61,20 @@ def where(thing: object) -> str:
     return f", made at {origin}" if origin else ""
 
 
+def waits_at(coroutine: Any) -> str:
+    """Tell the innermost line of a program's own that a coroutine has come to, as the end of a sentence."""
+    at = ""
+    while coroutine is not None:
+        kind = next((kind for kind in ("cr", "ag", "gi") if hasattr(coroutine, f"{kind}_frame")), None)
+        frame = None if kind is None else getattr(coroutine, f"{kind}_frame")
+        if frame is None:
+            break
+        if not frame.f_code.co_filename.startswith(NOT_ORIGINS):
+            at = f", waits at {frame.f_code.co_filename}:{frame.f_lineno}"
+        coroutine = getattr(coroutine, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
+    return at
+
+
 def _patch(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     original = getattr(owner, name)
     _originals.append((owner, name, original))

@@ -40,14 +40,20 @@ def test_whoever_nobody_saw_being_made_was_there_before() -> None:
 
 
 async def test_open_connections_are_those_that_were_not_there_before() -> None:
-    async with connected(Echo()) as one, connected(Echo()) as other:
+    async with connected(Echo()) as one:
         await EchoClient(one).unary(Note())
+        origins.start()
         before = Baseline(everything=False)
         assert not leftovers.are_open(before)
-        await EchoClient(other).unary(Note())
-        assert leftovers.are_open(before)
-    await settle()
-    assert not leftovers.are_open(before)
+        one.links[0].client.lose()
+        await EchoClient(one).unary(Note())
+        assert not leftovers.are_open(before)  # another one, but of a channel that was there
+        async with connected(Echo()) as other:
+            await EchoClient(other).unary(Note())
+            assert leftovers.are_open(before)
+        await settle()
+        assert not leftovers.are_open(before)
+        origins.stop()
 
 
 def test_outside_of_a_loop_there_are_no_tasks() -> None:
