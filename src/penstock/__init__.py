@@ -30,11 +30,12 @@ from penstock.limits import CallOptions, Limits
 from penstock.live import LiveStream, Waiting
 from penstock.metadata import ForeignText, Metadata, MetadataLike, MetadataValue
 from penstock.method import Kind, Method
-from penstock.server import OpenCall, Server, StopReport
+from penstock.server import Server
 from penstock.server_calls import ServerCall, ServerStream
 from penstock.service import Service, unimplemented
 from penstock.statistics import ChannelStatistics, ConnectionStatistics, ServerStatistics
 from penstock.status import Status, StatusCode
+from penstock.stopping import OpenCall, StopReport
 from penstock.stream import Stream
 from penstock.tls import TlsPeer
 

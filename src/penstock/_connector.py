@@ -13,8 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from penstock._client_connection import ClientConnection
-from penstock._timers import Timers
 from penstock._counters import Counters
+from penstock._timers import Timers
 from penstock.errors import Origin, RpcError
 from penstock.keepalive import ClientKeepalive
 from penstock.status import StatusCode

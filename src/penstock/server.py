@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock import _address, _tls_context, live, statistics
@@ -23,12 +21,11 @@ from penstock._pool import Pool
 from penstock._stragglers import Stragglers
 from penstock._timers import Timers
 from penstock.admission import Admission
-from penstock.ends import End
 from penstock.errors import UsageError
 from penstock.keepalive import ServerKeepalive
 from penstock.limits import Limits
 from penstock.method import raw_method, server_codec
-from penstock.status import Status, StatusCode
+from penstock.stopping import StopReport, close_connections, end_calls, stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -41,42 +38,9 @@ if TYPE_CHECKING:
     from penstock.service import Service
     from penstock.statistics import ConnectionStatistics, ServerStatistics
 
-__all__ = ["OpenCall", "Server", "StopReport"]
+__all__ = ["Server"]
 
 logger = logging.getLogger("penstock.server")
-
-ANSWER_SECONDS = 1.0
-"""What a client without calls gets to answer a GOAWAY."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCall:
-    """A call that was still open when a server stopped."""
-
-    method: str
-    """`/package.Service/Method`."""
-    peer: str
-    """Address of the client."""
-
-
-@dataclass(frozen=True, slots=True)
-class StopReport:
-    """How a server stopped."""
-
-    finished: int
-    """Calls that ended by themselves within the grace."""
-    cancelled: tuple[OpenCall, ...]
-    """Calls that had to be cancelled."""
-    stuck: tuple[OpenCall, ...]
-    """Of those, the ones whose handler ignored it and still runs."""
-
-    def after(self, hurried: StopReport) -> StopReport:
-        """What this stop saw, when another one cut its grace short: calls that the other cancelled did not finish."""
-        return StopReport(
-            max(0, self.finished - len(hurried.cancelled)),
-            self.cancelled + hurried.cancelled,
-            self.stuck + hurried.stuck,
-        )
 
 
 class Server:
@@ -231,7 +195,7 @@ class Server:
         """
         async with self.listening(*addresses, tls=tls, plaintext=plaintext):
             logger.info("listening on %s", ", ".join(self._addresses))
-            with _signals(handle_signals) as signalled:
+            with stop_signals(handle_signals) as signalled:
                 await signalled.get()
                 stopping = asyncio.ensure_future(self.stop(grace))
                 again = asyncio.ensure_future(signalled.get())
@@ -313,10 +277,9 @@ class Server:
         self.draining.set()
         for connection in list(self.connections):
             connection.shut_down()
-        open_calls = {call for connection in self.connections for call in connection.calls}
-        await self._wait_for_calls(grace)
-        report = await self._cancel_calls(open_calls)
-        await self._close_connections()
+        report = await end_calls(self.connections, self.stragglers.detached, grace)
+        await close_connections(self.connections)
+        self._addresses.clear()
         if self._pool is not None:
             self._pool.close()
             self._pool = None
@@ -347,59 +310,3 @@ class Server:
     async def _listen(self, address: _address.Address) -> None:
         loop = asyncio.get_running_loop()
         self._addresses += await self._listeners.add(address, lambda: Arrival(self, loop))
-
-    async def _wait_for_calls(self, grace: float) -> None:
-        connections = list(self.connections)
-        if not connections or grace <= 0:
-            return
-        loop = asyncio.get_running_loop()
-        end = loop.time() + grace
-        await asyncio.wait([connection.finished for connection in connections], timeout=grace)
-        # Without calls a connection ends by itself, as soon as the client has answered the GOAWAY.
-        left = max(0.0, min(end - loop.time(), ANSWER_SECONDS))
-        await asyncio.wait([connection.ended for connection in connections], timeout=left)
-        # Calls that were under way to us when the GOAWAY was under way to the client are served as well.
-        late = [connection.ended for connection in connections if connection.calls]
-        if late:
-            await asyncio.wait(late, timeout=max(0.0, end - loop.time()))
-
-    async def _cancel_calls(self, open_calls: set[ServerStream[Any, Any]]) -> StopReport:
-        left = [call for connection in self.connections for call in connection.calls]
-        busy = {call._connection.until_finished() for call in left}
-        for call in left:
-            call._close(Status(StatusCode.UNAVAILABLE, "the server is shutting down"), End.DRAINED)
-        if busy:
-            # Each call is released when its handler has ended, or when it is detached.
-            await asyncio.wait(busy)
-        return StopReport(
-            finished=len(open_calls.difference(left)),
-            cancelled=tuple(OpenCall(call.method, call.peer) for call in left),
-            stuck=tuple(OpenCall(call.method, call.peer) for call in left if call in self.stragglers.detached),
-        )
-
-    async def _close_connections(self) -> None:
-        connections = list(self.connections)
-        for connection in connections:
-            connection.engine.abort("the server has stopped")
-        if connections:
-            await asyncio.wait([connection.ended for connection in connections], timeout=1.0)
-        for connection in connections:
-            if not connection.ended.done():
-                connection.abort("the server has stopped")
-                await connection.ended
-        self._addresses.clear()
-
-
-@contextlib.contextmanager
-def _signals(handle: bool) -> Any:
-    """A queue that gets each SIGINT and SIGTERM while the block runs."""
-    loop = asyncio.get_running_loop()
-    signalled: asyncio.Queue[signal.Signals] = asyncio.Queue()
-    numbers = (signal.SIGINT, signal.SIGTERM) if handle else ()
-    for number in numbers:
-        loop.add_signal_handler(number, signalled.put_nowait, number)
-    try:
-        yield signalled
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)

@@ -186,7 +186,9 @@ async def test_a_message_that_waits_to_be_sent_is_not_changed_by_what_becomes_of
 
 def test_a_connection_is_counted_while_its_memory_is_held() -> None:
     before = _engine.live_connections()
-    settings: dict[str, Any] = dict.fromkeys(["stream_window_bytes", "max_frame_bytes", "max_header_list_bytes"], 65_536)
+    settings: dict[str, Any] = dict.fromkeys(
+        ["stream_window_bytes", "max_frame_bytes", "max_header_list_bytes"], 65_536
+    )
     connection = _engine.Connection(
         client=True,
         read_buffer=_engine.ReadBuffer(16),

@@ -1,0 +1,119 @@
+"""How a server stops: gently within its grace, then for good, with a report of what was open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from penstock.ends import End
+from penstock.status import Status, StatusCode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from penstock._server_connection import ServerConnection
+    from penstock.server_calls import ServerStream
+
+__all__ = ["OpenCall", "StopReport"]
+
+ANSWER_SECONDS = 1.0
+"""What a client without calls gets to answer a GOAWAY."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call that was still open when a server stopped."""
+
+    method: str
+    """`/package.Service/Method`."""
+    peer: str
+    """Address of the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopReport:
+    """How a server stopped."""
+
+    finished: int
+    """Calls that ended by themselves within the grace."""
+    cancelled: tuple[OpenCall, ...]
+    """Calls that had to be cancelled."""
+    stuck: tuple[OpenCall, ...]
+    """Of those, the ones whose handler ignored it and still runs."""
+
+    def after(self, hurried: StopReport) -> StopReport:
+        """What this stop saw, when another one cut its grace short: calls that the other cancelled did not finish."""
+        return StopReport(
+            max(0, self.finished - len(hurried.cancelled)),
+            self.cancelled + hurried.cancelled,
+            self.stuck + hurried.stuck,
+        )
+
+
+async def end_calls(
+    connections: Collection[ServerConnection], detached: Collection[ServerStream[Any, Any]], grace: float
+) -> StopReport:
+    """Let calls end by themselves for `grace` seconds, then end them; the connections have said GOAWAY.
+
+    Waits until: the handlers of all have ended, or are detached.
+    """
+    begun = {call for connection in connections for call in connection.calls}
+    await _wait_for_calls(list(connections), grace)
+    left = [call for connection in connections for call in connection.calls]
+    busy = {call._connection.until_finished() for call in left}
+    for call in left:
+        call._close(Status(StatusCode.UNAVAILABLE, "the server is shutting down"), End.DRAINED)
+    if busy:
+        # Each call is released when its handler has ended, or when it is detached.
+        await asyncio.wait(busy)
+    return StopReport(
+        finished=len(begun.difference(left)),
+        cancelled=tuple(OpenCall(call.method, call.peer) for call in left),
+        stuck=tuple(OpenCall(call.method, call.peer) for call in left if call in detached),
+    )
+
+
+async def _wait_for_calls(connections: list[ServerConnection], grace: float) -> None:
+    if not connections or grace <= 0:
+        return
+    loop = asyncio.get_running_loop()
+    end = loop.time() + grace
+    await asyncio.wait([connection.finished for connection in connections], timeout=grace)
+    # Without calls a connection ends by itself, as soon as the client has answered the GOAWAY.
+    left = max(0.0, min(end - loop.time(), ANSWER_SECONDS))
+    await asyncio.wait([connection.ended for connection in connections], timeout=left)
+    # Calls that were under way to us when the GOAWAY was under way to the client are served as well.
+    late = [connection.ended for connection in connections if connection.calls]
+    if late:
+        await asyncio.wait(late, timeout=max(0.0, end - loop.time()))
+
+
+async def close_connections(connections: Collection[ServerConnection]) -> None:
+    """Close all; a peer that reads nothing is given a second."""
+    closing = list(connections)
+    for connection in closing:
+        connection.engine.abort("the server has stopped")
+    if closing:
+        await asyncio.wait([connection.ended for connection in closing], timeout=1.0)
+    for connection in closing:
+        if not connection.ended.done():
+            connection.abort("the server has stopped")
+            await connection.ended
+
+
+@contextlib.contextmanager
+def stop_signals(handle: bool) -> Iterator[asyncio.Queue[signal.Signals]]:
+    """Give a queue that gets each SIGINT and SIGTERM while the block runs."""
+    loop = asyncio.get_running_loop()
+    signalled: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    numbers = (signal.SIGINT, signal.SIGTERM) if handle else ()
+    for number in numbers:
+        loop.add_signal_handler(number, signalled.put_nowait, number)
+    try:
+        yield signalled
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
