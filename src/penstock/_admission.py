@@ -157,14 +157,14 @@ class Gatekeeper:
                 return meter.setting
         return None
 
-    def refuse(self, setting: Setting, what: str, address: str) -> None:
+    def refuse(self, setting: Setting, what: str, address: str, done: str = "refused") -> None:
         """Count a refusal and, if it is time, log it."""
         self.refused[setting.name] += 1
         now = self._clock()
         if now >= self._quiet_until.get(setting.name, -math.inf):
             self._quiet_until[setting.name] = now + QUIET_SECONDS
             so_far = self.refused[setting.name]
-            logger.warning("%s from %s is refused: %s; %d so far", what, address, setting.status.message, so_far)
+            logger.warning("%s from %s is %s: %s; %d so far", what, address, done, setting.status.message, so_far)
 
     def pushback_ms(self) -> int:
         """When the next refused client should try again; below 0: never."""

@@ -40,6 +40,7 @@ class ServerConnection(Transport):
             context=server.tls,
             compression=server.compression,
             any_subtype=server.any_subtype,
+            budget=server.memory.budget,
         )
         self._server = server
         self.ends = server.ends
@@ -169,6 +170,9 @@ class ServerConnection(Transport):
         if foreign:
             logger.warning("%s: %s; closed", self.peer, message)
         super()._on_closed(message, clean, foreign)
+
+    def _on_over_budget(self) -> None:
+        self._server.memory.relieve(self._server.connections)
 
     def _on_opened(
         self,

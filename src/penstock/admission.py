@@ -1,4 +1,4 @@
-"""How much a server takes on: calls, streams, connections. Above that the answer is immediate, and says so."""
+"""How much a server takes on: calls, streams, connections, bytes. Above that the answer is immediate, and says so."""
 
 from __future__ import annotations
 
@@ -69,6 +69,12 @@ class Admission:
 
     max_connections_per_peer: int = 10_000
     """Connections from one address."""
+
+    max_buffered_bytes: int = 2 * 1024**3
+    """Bytes that all calls of all clients keep, received and not taken, or queued to be sent. Above that the largest
+    call of the connection that keeps most ends with RESOURCE_EXHAUSTED: a call with messages that its handler does not
+    take, or one whose client does not read. What one call may hold (`Limits`) is always allowed. For one connection
+    there is `Limits.connection_buffer_bytes`."""
 
     retry_after_seconds: float = 1.0
     """When a refused client should try again: each is told a time of its own between half of this and half as much

@@ -39,6 +39,11 @@ class Limits:
     send_buffer_bytes: int = 64 * KIB
     """Bytes queued on a stream above which `send` waits. A stream costs at most this plus one message."""
 
+    connection_buffer_bytes: int = 512 * MIB
+    """Bytes that all streams of a connection hold together and the application has not taken; above that the one that
+    holds most ends with RESOURCE_EXHAUSTED. What one stream may hold, window and message, is always allowed. It is for
+    peers that fill many streams that nobody reads: credit once given cannot be called back."""
+
     max_frame_bytes: int = 64 * KIB
     """Largest HTTP/2 frame accepted, 16 KiB to 16 MiB - 1. Source: RFC 9113 section 4.2."""
 
@@ -90,6 +95,11 @@ class Limits:
     reconnect_max_seconds: float = 120.0
     """Longest pause between attempts. Each pause is 1.6 times the one before, and up to 20 % shorter or longer.
     Source: gRPC connection-backoff.md."""
+
+    @property
+    def most_held_bytes(self) -> int:
+        """What one stream can hold that the application has not taken."""
+        return self.stream_window_bytes + self.max_receive_message_bytes
 
     def __post_init__(self) -> None:
         for field in fields(self):

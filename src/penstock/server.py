@@ -17,6 +17,7 @@ from penstock._counters import Counters
 from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
+from penstock._memory import Memory
 from penstock._pool import Pool
 from penstock._stragglers import Stragglers
 from penstock._timers import Timers
@@ -92,6 +93,8 @@ class Server:
         """When it asks whether a client is still there, and how often clients may."""
         self.gatekeeper = Gatekeeper(self.admission, {path: route.kind for path, route in self._routes.items()})
         """What it has taken on."""
+        self.memory = Memory(self.admission, self.limits, self.gatekeeper)
+        """What its connections keep."""
         if fallback is None:
             self.gatekeeper.check_methods()
         self.raw_codec = server_codec(raw_method("*"), self.limits)

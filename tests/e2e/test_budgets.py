@@ -1,0 +1,167 @@
+"""Which call ends when streams that nobody reads keep too much, and what do the others notice?"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+
+import penstock
+from tests.e2e.support import Echo, connected, fill_up, until, within_bound
+from tests.protos.echo_pb2 import Note
+from tests.protos.echo_penstock import EchoClient
+
+pytestmark = pytest.mark.loops
+
+KIB = 1024
+WINDOW = 64 * KIB
+LIMITS = penstock.Limits(stream_window_bytes=WINDOW, send_buffer_bytes=KIB, max_receive_message_bytes=4 * KIB)
+
+
+async def unread(stream: penstock.ServerStream[Note, Note]) -> None:
+    """Take nothing."""
+    del stream
+    await asyncio.Event().wait()
+
+
+class Streams:
+    """Streams of a client, each with as much as it may send before somebody takes some."""
+
+    def __init__(self, stack: AsyncExitStack, client: EchoClient) -> None:
+        self._stack, self._client = stack, client
+        self.open: list[penstock.BothStreamCall[Note, Note]] = []
+
+    async def fill(self, count: int) -> None:
+        for _ in range(count):
+            stream = await self._stack.enter_async_context(self._client.both_stream())
+            self.open.append(stream)
+            try:
+                await fill_up(stream)
+            except penstock.ResourceExhausted:
+                continue
+
+    def ended(self) -> int:
+        return sum(stream.status is not None for stream in self.open)
+
+
+@asynccontextmanager
+async def filled(client: EchoClient, count: int) -> AsyncIterator[Streams]:
+    """Fill so many streams."""
+    async with AsyncExitStack() as stack:
+        streams = Streams(stack, client)
+        await streams.fill(count)
+        yield streams
+
+
+def held(server: penstock.Server) -> int:
+    return sum(connection.engine.held_bytes for connection in server.connections)
+
+
+async def test_a_call_of_the_client_that_keeps_most_ends_and_the_others_go_on() -> None:
+    # Three full windows, and not four.
+    admission = penstock.Admission(max_buffered_bytes=3 * WINDOW + WINDOW // 2)
+    async with (
+        connected(Echo(both_stream=unread), server_limits=LIMITS, client_limits=LIMITS, admission=admission) as pair,
+        penstock.Channel(pair.address, limits=LIMITS) as other,
+        filled(pair.client, 3) as greedy,
+    ):
+        assert greedy.ended() == 0
+        async with filled(EchoClient(other), 1) as modest:
+            await until(lambda: greedy.ended() == 1)
+            assert modest.ended() == 0
+            (gone,) = [stream for stream in greedy.open if stream.status is not None]
+            assert gone.status is not None
+            assert gone.status.code is penstock.StatusCode.RESOURCE_EXHAUSTED
+            assert held(pair.server) <= pair.server.memory.budget.limit_bytes
+            assert pair.server.gatekeeper.refused == {"max_buffered_bytes": 1}
+            assert pair.server.ends[penstock.End.LIMIT] == 1
+            assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
+
+
+async def test_a_client_that_fills_streams_without_end_costs_the_budget_and_no_more() -> None:
+    admission = penstock.Admission(max_buffered_bytes=4 * WINDOW)
+    async with (
+        connected(Echo(both_stream=unread), server_limits=LIMITS, client_limits=LIMITS, admission=admission) as pair,
+        penstock.Channel(pair.address, limits=LIMITS) as other,
+    ):
+        async with filled(EchoClient(other), 1) as modest, filled(pair.client, 40) as greedy:
+            await until(lambda: greedy.ended() >= 36)
+            assert modest.ended() == 0
+            assert held(pair.server) <= 4 * WINDOW
+            assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
+        await pair.until_no_call_is_open()
+        await until(lambda: pair.server.memory.budget.used_bytes == 0)
+
+
+async def test_the_budget_of_a_connection_holds_on_a_server() -> None:
+    limits = penstock.Limits(
+        stream_window_bytes=WINDOW,
+        send_buffer_bytes=KIB,
+        max_receive_message_bytes=4 * KIB,
+        connection_buffer_bytes=3 * WINDOW + WINDOW // 2,
+    )
+    async with (
+        connected(Echo(both_stream=unread), server_limits=limits, client_limits=LIMITS) as pair,
+        penstock.Channel(pair.address, limits=LIMITS) as other,
+        filled(EchoClient(other), 2) as elsewhere,
+        filled(pair.client, 3) as greedy,
+    ):
+        assert greedy.ended() == 0
+        await greedy.fill(1)
+        await until(lambda: greedy.ended() == 1)
+        assert elsewhere.ended() == 0
+        assert pair.server.ends[penstock.End.LIMIT] == 1
+
+
+async def test_the_budget_of_a_connection_holds_on_a_channel() -> None:
+    async def pour(request: Note, stream: penstock.ServerStream[Any, Note]) -> None:
+        del request
+        while True:
+            await stream.send(Note(payload=bytes(KIB)))
+
+    limits = penstock.Limits(
+        stream_window_bytes=WINDOW,
+        max_receive_message_bytes=4 * KIB,
+        connection_buffer_bytes=3 * WINDOW + WINDOW // 2,
+    )
+    async with connected(Echo(server_stream=pour), client_limits=limits) as pair, AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(pair.client.server_stream(Note())) for _ in range(4)]
+        await until(lambda: sum(stream.status is not None for stream in streams) == 1)
+        (gone,) = [stream for stream in streams if stream.status is not None]
+        assert gone.end is penstock.End.LIMIT
+        with pytest.raises(penstock.ResourceExhausted) as caught:
+            await within_bound(gone.receive())
+        assert caught.value.origin is penstock.Origin.LOCAL
+        for stream in streams:
+            if stream is not gone:
+                assert await within_bound(stream.receive())
+
+
+async def test_replies_that_clients_do_not_read_count_too() -> None:
+    told: list[penstock.RpcError] = []
+
+    async def pour(request: Note, stream: penstock.ServerStream[Any, Note]) -> None:
+        del request
+        try:
+            while True:
+                await stream.send(Note(payload=bytes(KIB)))
+        except penstock.RpcError as error:
+            told.append(error)
+            raise
+
+    sending = penstock.Limits(stream_window_bytes=KIB, send_buffer_bytes=WINDOW, max_receive_message_bytes=4 * KIB)
+    admission = penstock.Admission(max_buffered_bytes=3 * WINDOW + WINDOW // 2)
+    narrow = penstock.Limits(stream_window_bytes=KIB)
+    async with (
+        connected(Echo(server_stream=pour), server_limits=sending, client_limits=narrow, admission=admission) as pair,
+        AsyncExitStack() as stack,
+    ):
+        streams = [await stack.enter_async_context(pair.client.server_stream(Note())) for _ in range(4)]
+        await until(lambda: told)
+        assert told[0].code is penstock.StatusCode.RESOURCE_EXHAUSTED
+        assert len(told) == 1
+        assert pair.server.memory.budget.used_bytes <= pair.server.memory.budget.limit_bytes
+        await until(lambda: sum(stream.status is not None for stream in streams) == 1)
+        assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
+        told.clear()
