@@ -1,13 +1,10 @@
-"""Clients that open a stream and vanish, and honest ones."""
+"""Clients that open a stream and vanish."""
 
 import asyncio
 import multiprocessing
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Literal
 
 import penstock
 from examples.leak.feed import Topic
@@ -27,34 +24,6 @@ LINGER_SECONDS = 0.05
 # A client that is killed is a process of its own. Forked from one that has imported everything, it costs little.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["examples.leak.clients"])
-
-Outcome = Literal["answered", "refused", "silence"]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an honest client was told, and after how long."""
-
-    outcome: Outcome
-    seconds: float
-
-
-async def ask(address: str, timeout_seconds: float) -> Answer:
-    """Come as a new client, ask for one line, and wait for it no longer than this."""
-    begin = time.perf_counter()
-    outcome: Outcome = "answered"
-    try:
-        async with penstock.Channel(address) as channel:
-            call = ServerStreamServerClient(channel).server_stream(
-                ServerStreamReq(data=Topic.HELLO), timeout=timeout_seconds
-            )
-            async with call as stream:
-                await stream.receive()
-    except penstock.ResourceExhausted:
-        outcome = "refused"
-    except penstock.DeadlineExceeded:
-        outcome = "silence"
-    return Answer(outcome, time.perf_counter() - begin)
 
 
 async def come_and_vanish(situation: Situation, address: str, left: AsyncExitStack) -> None:

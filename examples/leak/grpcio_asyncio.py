@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 from examples.leak.feed import LINE, LONG_LINE, TICK_SECONDS, OpenCalls, Topic
 from examples.leak.grpcio_service import keepalive, methods
@@ -39,7 +40,9 @@ class Feed:
 
 async def serve(*, with_keepalive: bool) -> None:
     """Serve until killed."""
-    server = grpc.aio.server(handlers=[methods(Feed().server_stream)], options=keepalive() if with_keepalive else [])
+    server = grpc.aio.server(options=keepalive() if with_keepalive else [])
+    server.add_generic_rpc_handlers([methods(Feed().server_stream)])
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
     print(f"listening on 127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}", flush=True)
     await server.start()
     await server.wait_for_termination()

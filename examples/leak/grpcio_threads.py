@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 from examples.leak.feed import LINE, LONG_LINE, TICK_SECONDS, WORKERS, OpenCalls, Topic
 from examples.leak.grpcio_service import keepalive, methods
@@ -51,11 +52,9 @@ def main() -> None:
         "--wake", action="store_true", help="a handler that waits for news is woken by the end of its call"
     )
     options = parser.parse_args()
-    server = grpc.server(
-        ThreadPoolExecutor(WORKERS),
-        handlers=[methods(Feed(wake=options.wake).server_stream)],
-        options=keepalive() if options.keepalive else [],
-    )
+    server = grpc.server(ThreadPoolExecutor(WORKERS), options=keepalive() if options.keepalive else [])
+    server.add_generic_rpc_handlers([methods(Feed(wake=options.wake).server_stream)])
+    health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
     print(f"listening on 127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}", flush=True)
     server.start()
     server.wait_for_termination()

@@ -8,6 +8,8 @@ import penstock
 from examples.leak.feed import LINE, LONG_LINE, TICK_SECONDS, OpenCalls, Topic
 from examples.tutorial.server_stream_pb2 import ServerStreamReq, ServerStreamResp
 from examples.tutorial.server_stream_penstock import ServerStreamServerBase
+from penstock.services.grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from penstock.services.grpc_health.v1.health_penstock import HealthBase
 
 
 class Feed(ServerStreamServerBase):
@@ -35,9 +37,17 @@ class Feed(ServerStreamServerBase):
                         yield LONG_LINE
 
 
+class Health(HealthBase):
+    """What load balancers ask."""
+
+    async def check(self, request: HealthCheckRequest, call: penstock.ServerCall) -> HealthCheckResponse:
+        del request, call
+        return HealthCheckResponse(status=HealthCheckResponse.SERVING)
+
+
 async def serve() -> None:
     """Serve until killed."""
-    server = penstock.Server([Feed()])
+    server = penstock.Server([Feed(), Health()])
     async with server.listening("127.0.0.1:0") as address:
         print(f"listening on {address}", flush=True)
         await asyncio.Event().wait()

@@ -10,6 +10,8 @@ import penstock
 from examples.leak.feed import LINE, LONG_LINE, TICK_SECONDS, WORKERS, OpenCalls, Topic
 from examples.tutorial.server_stream_pb2 import ServerStreamReq, ServerStreamResp
 from examples.tutorial.server_stream_penstock import ServerStreamServerBase
+from penstock.services.grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from penstock.services.grpc_health.v1.health_penstock import HealthBase
 
 Stream = penstock.ServerStream[Never, ServerStreamResp]
 
@@ -44,9 +46,17 @@ class Feed(ServerStreamServerBase):
                 continue
 
 
+class Health(HealthBase):
+    """What load balancers ask."""
+
+    def check(self, request: HealthCheckRequest, call: penstock.ServerCall) -> HealthCheckResponse:
+        del request, call
+        return HealthCheckResponse(status=HealthCheckResponse.SERVING)
+
+
 async def serve() -> None:
     """Serve until killed."""
-    server = penstock.Server([Feed()], limits=penstock.Limits(sync_threads=WORKERS))
+    server = penstock.Server([Feed(), Health()], limits=penstock.Limits(sync_threads=WORKERS))
     async with server.listening("127.0.0.1:0") as address:
         print(f"listening on {address}", flush=True)
         await asyncio.Event().wait()

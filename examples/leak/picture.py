@@ -43,7 +43,7 @@ Row = Mapping[str, Any]
 def draw(figures: Mapping[str, Any]) -> str:
     """Give the picture as SVG. It brings its own background, light or dark as the reader's system is."""
     results, looks = figures["vanishing"], figures["stranding"]
-    chart_top = MATRIX_TOP + ROW_HEIGHT * len(_names(results, "situation")) + 76
+    chart_top = MATRIX_TOP + ROW_HEIGHT * (len(_names(results, "situation")) + 1) + 84
     height = chart_top + CHART_HEIGHT + 80
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
@@ -59,24 +59,32 @@ def draw(figures: Mapping[str, Any]) -> str:
 
 
 def _matrix(results: Sequence[Row]) -> Iterator[str]:
-    """Draw who answers: a row for each situation, a column for each server."""
-    servers = _names(results, "server")
+    """Draw who answers: a row for each situation, a column for each server; health checks below."""
+    situations, servers = _names(results, "situation"), _names(results, "server")
     by_names = {(result["situation"], result["server"]): result for result in results}
     width = (WIDTH - 2 * MARGIN - LABEL_WIDTH) / len(servers)
-    lefts = [MARGIN + LABEL_WIDTH + width * column for column in range(len(servers))]
     yield _text(MARGIN, 36, "Clients open a stream and vanish: is an honest one still answered?", "title")
     yield _text(MARGIN, MATRIX_TOP - 12, "How they vanish", "strong")
-    for server, left in zip(servers, lefts, strict=True):
+    for column, server in enumerate(servers):
         for line, words in enumerate(server.split(", ")):
-            yield _text(left + width / 2, 68 + 17 * line, words, "soft" if line else "strong", "middle")
-    for row, situation in enumerate(_names(results, "situation")):
-        top = MATRIX_TOP + ROW_HEIGHT * row
-        yield _text(MARGIN, top + 21, situation)
-        for server, left in zip(servers, lefts, strict=True):
-            kind, words = _verdict(by_names[situation, server])
-            size = f'width="{width - 4:.0f}" height="{ROW_HEIGHT - 4}"'
-            yield f'  <rect class="{kind}" x="{left + 2:.0f}" y="{top + 2}" {size} rx="5"/>'
-            yield _text(left + width / 2, top + 21, words, kind, "middle")
+            kind = "soft" if line else "strong"
+            yield _text(MARGIN + LABEL_WIDTH + width * (column + 0.5), 68 + 17 * line, words, kind, "middle")
+    for row, situation in enumerate(situations):
+        yield from _row(MATRIX_TOP + ROW_HEIGHT * row, situation, [_verdict(by_names[situation, s]) for s in servers])
+    checked = [all(by_names[situation, s]["health"] == "answered" for situation in situations) for s in servers]
+    top = MATRIX_TOP + ROW_HEIGHT * len(situations) + 8
+    yield from _row(top, "Health checks, in all six", [("good", "yes") if c else ("bad", "no") for c in checked])
+
+
+def _row(top: float, label: str, cells: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Draw cells of the same width, each a kind and its words."""
+    yield _text(MARGIN, top + 21, label)
+    width = (WIDTH - 2 * MARGIN - LABEL_WIDTH) / len(cells)
+    for column, (kind, words) in enumerate(cells):
+        left = MARGIN + LABEL_WIDTH + width * column
+        size = f'width="{width - 4:.0f}" height="{ROW_HEIGHT - 4}"'
+        yield f'  <rect class="{kind}" x="{left + 2:.0f}" y="{top + 2}" {size} rx="5"/>'
+        yield _text(left + width / 2, top + 21, words, kind, "middle")
 
 
 def _verdict(result: Row) -> tuple[str, str]:

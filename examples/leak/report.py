@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from examples.leak.honest import Outcome
 from examples.leak.stranding import Look
 from examples.leak.vanishing import Result
+
+WORDS: dict[Outcome, str] = {"answered": "answered", "refused": "refused", "silence": "no answer"}
 
 
 def vanishing(results: Iterable[Result]) -> Iterator[str]:
     """Tell who answers, situation by situation."""
-    head = ("", "honest client", "longest wait", "open calls", "threads", "memory")
+    head = ("", "honest client", "health check", "longest wait", "open calls", "threads", "memory")
     for situation, group in groupby(results, lambda result: result.situation):
         yield f"\n  client {situation}"
         yield from table(
@@ -17,7 +20,8 @@ def vanishing(results: Iterable[Result]) -> Iterator[str]:
             [
                 (
                     result.server,
-                    verdict(result),
+                    f"{WORDS[result.outcome]} after {result.vanished}",
+                    WORDS[result.health],
                     f"{result.longest_wait_ms:,.0f} ms",
                     str(result.open_calls),
                     str(result.threads),
@@ -26,12 +30,6 @@ def vanishing(results: Iterable[Result]) -> Iterator[str]:
                 for result in group
             ],
         )
-
-
-def verdict(result: Result) -> str:
-    """Say in a few words whether an honest client is answered."""
-    words = {"answered": "answered", "refused": "refused", "silence": "no answer"}
-    return f"{words[result.outcome]} after {result.vanished}"
 
 
 def stranding(looks: Iterable[Look]) -> Iterator[str]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from examples.leak import servers, usage
-from examples.leak.clients import Outcome, ask, come_and_vanish
+from examples.leak.clients import come_and_vanish
 from examples.leak.feed import KEEPALIVE_SECONDS, WORKERS
+from examples.leak.honest import Outcome, ask, check_health
 from examples.leak.servers import SERVERS, Server
 from examples.leak.situations import SITUATIONS, Leaving, Situation
 
@@ -36,6 +37,8 @@ class Result:
     """Clients that had vanished when it stopped answering; CLIENTS: it never did."""
     outcome: Outcome
     """What the honest client got after the last of them."""
+    health: Outcome
+    """What a health check got then: one request, one reply."""
     longest_wait_ms: float
     """How long an honest client waited at most, from connecting to its line, or until it gave up."""
     open_calls: int
@@ -62,6 +65,7 @@ async def measure(situation: Situation, server: Server) -> Result:
         while answers[-1].outcome == "answered" and len(answers) <= CLIENTS:
             await come_and_vanish(situation, serving.address, left)
             answers.append(await ask(serving.address, PATIENCE_SECONDS))
+        health = await check_health(serving.address, PATIENCE_SECONDS)
         seen = await usage.look_at(serving.process_id, SETTLING_SECONDS)
         return Result(
             situation=situation.name,
@@ -69,6 +73,7 @@ async def measure(situation: Situation, server: Server) -> Result:
             server=server.name,
             vanished=len(answers) - 1,
             outcome=answers[-1].outcome,
+            health=health.outcome,
             longest_wait_ms=round(max(answer.seconds for answer in answers) * 1000, 1),
             open_calls=serving.open_calls,
             threads=seen.threads,

@@ -58,9 +58,11 @@ def test_servers_whose_streams_hold_threads_stop_answering_and_no_other(figures:
     for (situation, server), result in results.items():
         if server in STOPPING[situation]:
             assert result["outcome"] == "silence", result
+            assert result["health"] == ("silence" if server.startswith("grpcio") else "answered"), result
             assert MOST_STREAMS.get(server, WORKERS) <= result["vanished"] < CLIENTS, result
         else:
-            assert (result["outcome"], result["vanished"]) == ("answered", CLIENTS), result
+            answers = (result["outcome"], result["health"], result["vanished"])
+            assert answers == ("answered", "answered", CLIENTS), result
 
 
 def test_calls_of_killed_clients_end_in_penstock(figures: dict[str, Any]) -> None:
@@ -88,7 +90,9 @@ def test_each_client_strands_three_goroutines_of_the_tutorials_server_and_none_o
 def test_picture_has_a_cell_for_each_result_and_a_line_for_each_server(figures: dict[str, Any]) -> None:
     picture = ElementTree.fromstring(draw(figures))
     kinds = Counter(cell.get("class") for cell in picture.iter(f"{SVG}rect"))
-    assert kinds["bad"] == sum(result["outcome"] == "silence" for result in figures["vanishing"])
-    assert kinds["good"] + kinds["late"] + kinds["bad"] == len(figures["vanishing"])
+    silent = [result for result in figures["vanishing"] if result["outcome"] == "silence"]
+    unhealthy = {result["server"] for result in silent if result["health"] == "silence"}
+    assert kinds["bad"] == len(silent) + len(unhealthy)
+    assert kinds["good"] + kinds["late"] + kinds["bad"] == (len(SITUATIONS) + 1) * len(SERVERS)
     lines = [line.get("class") for line in picture.iter(f"{SVG}polyline")]
     assert sorted(map(str, lines)) == ["bad", "good", "good", "good"]
