@@ -11,7 +11,7 @@ import weakref
 from math import inf
 from typing import TYPE_CHECKING, cast
 
-from penstock import _address, _engine, tls
+from penstock import _address, _engine, _loop_end, tls
 from penstock._liveness import Liveness
 from penstock._progress import WriteProgress
 from penstock._timers import Timers
@@ -20,7 +20,7 @@ from penstock.ends import End
 from penstock.keepalive import ClientKeepalive
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import AsyncGenerator, Collection
 
     from penstock.compression import Compression
     from penstock.keepalive import ServerKeepalive
@@ -112,6 +112,7 @@ class Transport(asyncio.BufferedProtocol):
         self.is_full = False
         """The socket takes no more."""
         self._is_behind = False
+        self._watching_loop: AsyncGenerator[None, None] | None = None
         timers, keepalive = timers or Timers(loop), keepalive or ClientKeepalive()
         self._user_timeout = keepalive.timeout_seconds if keepalive.time_seconds < inf else 0.0
         self._liveness = Liveness(self, timers, keepalive)
@@ -128,6 +129,7 @@ class Transport(asyncio.BufferedProtocol):
         # It is one in all but its bases: uvloop's does not inherit from asyncio's.
         writing = self._transport = cast("asyncio.Transport", transport)
         _live.add(self)
+        self._watching_loop = _loop_end.watch(self._on_loop_end)
         self.peer = _address.of_peer(writing.get_extra_info("peername"))
         self.began = _engine.now()
         # Pause as soon as the kernel takes no more: what waits, waits in the engine, which can still choose.
@@ -151,6 +153,7 @@ class Transport(asyncio.BufferedProtocol):
         """The socket is closed."""
         # The transport and its loop are not held any longer than the socket.
         self._transport = None
+        self._unwatch_loop()
         self._liveness.stop()
         self._progress.stop()
         if self._session is not None:
@@ -214,12 +217,22 @@ class Transport(asyncio.BufferedProtocol):
     def forget(self) -> None:
         """Never touch the socket, nor the loop, again: a forked child, or a loop that gave the socket up."""
         _live.discard(self)
+        self._unwatch_loop()
         self._liveness.stop()
         self._progress.stop()
         self.engine.detach()
         if self._session is not None:
             self._session.forget()
         self._transport = self._session = None
+
+    def _on_loop_end(self) -> None:
+        self._watching_loop = None
+        self.abort("the event loop has ended", End.EXITED)
+
+    def _unwatch_loop(self) -> None:
+        watching, self._watching_loop = self._watching_loop, None
+        if watching is not None:
+            _loop_end.unwatch(watching)
 
     # What TLS tells.
 

@@ -34,6 +34,9 @@ __all__ = ["ServerCall", "ServerStream"]
 FAILED = Status(StatusCode.UNKNOWN, "the handler raised an exception")
 """What a client learns of an unexpected exception: nothing that was not meant for it."""
 
+EXITING = Status(StatusCode.UNAVAILABLE, "the server is shutting down")
+"""What a client learns when a handler ends the whole process."""
+
 NOTICE_SECONDS = 1.0
 """What a handler that was told of the end gets to end by itself, before it is cancelled."""
 
@@ -333,9 +336,11 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         if task.cancelled():
             # It may never have begun.
             self._finish_with(Status(StatusCode.CANCELLED, "the handler was cancelled"), End.TASK_CANCELLED)
+        elif isinstance(error := task.exception(), SystemExit | KeyboardInterrupt):
+            self._finish_with(EXITING, End.EXITED)
         else:
-            # A BaseException, which `Route.run` lets pass.
-            self._finish_failed(task.exception())
+            # Another BaseException, which `Route.run` lets pass.
+            self._finish_failed(error)
 
     def _release(self) -> None:
         # A cancelled task keeps its frames, and they keep this call: only a garbage collection would free them. So do
