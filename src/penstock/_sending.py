@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Generator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penstock import _engine
@@ -10,7 +11,7 @@ from penstock._ending import EndingStream, ReceiveT, SendT
 from penstock.errors import ClosedError, EndOfStream, RpcError, WouldBlock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
     from penstock._engine import Encoded
 
@@ -30,11 +31,12 @@ MESSAGES_PER_LOOK = 16
 class SendingStream(EndingStream[SendT, ReceiveT]):
     """The sending half. The engine calls `_send_waiting`, `_send_merging` and, when there is room, `_on_writable`."""
 
-    __slots__ = ("_ended_sending", "_merged", "_send_waiters")
+    __slots__ = ("_ended_sending", "_merged", "_send_waiters", "_sources")
 
     _ended_sending: bool
     _merged: SendT | None
     _send_waiters: dict[asyncio.Future[None], asyncio.Task[Any] | None]
+    _sources: tuple[tuple[asyncio.Timeout, asyncio.Task[object] | None], ...]
 
     def send_nowait(self, message: SendT | Encoded[SendT], *, compress: bool = True) -> None:
         """Queue one message if there is room.
@@ -81,9 +83,10 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
         """Send all that a sync or async iterable gives.
 
         An exception of the iterable cancels the call and is raised again: a source that broke must not look like a
-        clean end.
+        clean end. A generator is closed when this ends before it, in the task and context that it ran in.
 
-        Waits until: the source is at its end and the last message is queued.
+        Waits until: the source is at its end and the last message is queued; or the call ends, also while an async
+        source has nothing to give: what it waits for is then cancelled.
         Cancelling: what was queued is a part from the beginning, each message whole; the call goes on.
         Does not promise: that the peer gets them. Only a final OK does.
 
@@ -99,16 +102,47 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
             # Nothing of the source is lost: the call, which may still have an answer to come, goes on.
             raise self._why_closed()
         try:
-            if hasattr(source, "__aiter__"):
-                async for message in source:
-                    await self.send(message)
+            if isinstance(source, AsyncIterable):
+                await self._send_while_open(source)
             else:
-                for message in source:
-                    await self.send(message)
+                await self._send_and_close(source)
         except Exception as error:
             if not isinstance(error, RpcError | EndOfStream) or self._status is None:
                 self.cancel()
             raise
+
+    async def _send_while_open(self, source: AsyncIterable[SendT | Encoded[SendT]]) -> None:
+        iterator = aiter(source)
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                self._sources = (*self._sources, (scope, asyncio.current_task()))
+                try:
+                    async for message in iterator:
+                        await self.send(message)
+                finally:
+                    self._sources = tuple(each for each in self._sources if each[0] is not scope)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise self._why_closed() from None
+        finally:
+            if isinstance(iterator, AsyncGenerator):
+                await iterator.aclose()
+
+    async def _send_and_close(self, source: Iterable[SendT | Encoded[SendT]]) -> None:
+        iterator = iter(source)
+        try:
+            for message in iterator:
+                await self.send(message)
+        finally:
+            if isinstance(iterator, Generator):
+                iterator.close()
+
+    def _stop_sources(self) -> None:
+        """The call is over: whatever a source waits for need not come any more."""
+        for scope, _ in self._sources:
+            scope.reschedule(self._loop.time())
 
     # For the engine.
 

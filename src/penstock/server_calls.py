@@ -298,7 +298,12 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
     def _is_told(self) -> bool:
         """The handler learns of the end by itself."""
         task = self._task
-        return task is self._receiver or task in self._send_waiters.values() or task is asyncio.current_task()
+        return (
+            task is self._receiver
+            or task in self._send_waiters.values()
+            or any(task is sending for _, sending in self._sources)
+            or task is asyncio.current_task()
+        )
 
     def _cancel_handler(self) -> None:
         self._cancelling = None

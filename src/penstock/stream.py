@@ -48,6 +48,7 @@ class Stream(ReceivingStream[SendT, ReceiveT]):
         self._ended_sending = False
         self._merged = None
         self._send_waiters = NOBODY
+        self._sources = ()
         self._receive_waiter = self._receiver = None
 
     @property
@@ -67,3 +68,5 @@ class Stream(ReceivingStream[SendT, ReceiveT]):
             self._on_readable()
         if self._send_waiters:
             self._on_writable()
+        if self._sources:
+            self._stop_sources()

@@ -141,3 +141,142 @@ async def test_a_handlers_source_that_breaks_is_not_a_clean_end(caplog: pytest.L
                 pass
         assert caught.value.code in {penstock.StatusCode.CANCELLED, penstock.StatusCode.UNKNOWN}
     assert "SourceError" in caplog.text
+
+
+# A source that has nothing to give when the call ends, or has more than is wanted.
+
+
+class Source:
+    """An endless async generator that gives some messages and then waits for ever; or a plain one that gives on."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.waits = asyncio.Event()
+        self.task: asyncio.Task[object] | None = None
+        self.closed_in: asyncio.Task[object] | None = None
+
+    async def messages(self) -> AsyncIterator[Note]:
+        self.task = asyncio.current_task()
+        try:
+            for note in notes(self.count):
+                yield note
+            self.waits.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # it may await while it is closed
+            self.closed_in = asyncio.current_task()
+
+    def messages_without_waiting(self) -> Iterator[Note]:
+        self.task = asyncio.current_task()
+        try:
+            while True:
+                yield Note(payload=bytes(1000))
+        finally:
+            self.closed_in = asyncio.current_task()
+
+
+async def ends_at(count: int, code: penstock.StatusCode, stream: "penstock.ServerStream[Note, Note]") -> Note:
+    for _ in range(count):
+        await stream.receive()
+    if code:
+        raise penstock.RpcError(code, "not you")
+    return Note()
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(penstock.StatusCode.OK, penstock.EndOfStream), (penstock.StatusCode.PERMISSION_DENIED, penstock.RpcError)],
+)
+async def test_a_source_that_waits_is_closed_when_the_server_ends_the_call(
+    code: penstock.StatusCode, error: type[Exception]
+) -> None:
+    source = Source(3)
+    async with connected(Echo(client_stream=lambda stream: ends_at(3, code, stream))) as pair:
+        async with pair.client.client_stream() as stream:
+            with pytest.raises(error):
+                await within_bound(stream.send_from(source.messages()))
+            assert source.waits.is_set()
+            assert source.closed_in is source.task is not None
+
+
+async def test_a_task_that_feeds_a_call_ends_with_it() -> None:
+    """A reader and a feeder in a group: the group would wait for the feeder for ever."""
+    source = Source(3)
+
+    async def answer(stream: penstock.ServerStream[Note, Note]) -> None:
+        for _ in range(3):
+            await stream.send(await stream.receive())
+
+    async with connected(Echo(both_stream=answer)) as pair, pair.client.both_stream() as stream:
+        feeding = asyncio.ensure_future(stream.send_from(source.messages()))
+        assert [note async for note in stream] == notes(3)
+        with pytest.raises(penstock.EndOfStream):
+            await within_bound(feeding)
+        assert source.closed_in is source.task is feeding
+
+
+async def test_a_source_that_waits_is_closed_when_this_side_cancels() -> None:
+    source = Source(0)
+    async with connected() as pair, pair.client.both_stream() as stream:
+        feeding = asyncio.ensure_future(stream.send_from(source.messages()))
+        await within_bound(source.waits.wait())
+        stream.cancel()
+        with pytest.raises(penstock.Cancelled):
+            await within_bound(feeding)
+        assert source.closed_in is source.task is feeding
+
+
+async def test_a_handlers_source_that_waits_is_closed_when_the_client_leaves() -> None:
+    source = Source(1)
+    raised: list[BaseException] = []
+
+    async def feed(_request: Note, stream: penstock.ServerStream[Note, Note]) -> None:
+        try:
+            await stream.send_from(source.messages())
+        except BaseException as error:
+            raised.append(error)
+            await asyncio.sleep(0)  # it is not cancelled besides
+            raise
+
+    async with connected(Echo(server_stream=feed)) as pair:
+        async with pair.client.server_stream(Note()) as stream:
+            await stream.receive()
+            await within_bound(source.waits.wait())
+        await pair.until_no_call_is_open()
+        assert [type(error) for error in raised] == [penstock.Cancelled]
+        assert source.closed_in is source.task is not None
+
+
+async def test_a_timeout_of_the_source_is_its_own() -> None:
+    async def slow() -> AsyncIterator[Note]:
+        yield Note()
+        async with asyncio.timeout(0.01):
+            await asyncio.Event().wait()
+
+    async with connected() as pair, pair.client.client_stream() as stream:
+        with pytest.raises(TimeoutError):
+            await within_bound(stream.send_from(slow()))
+        assert stream.end is penstock.End.LEFT
+
+
+async def test_a_source_that_gives_more_than_is_wanted_is_closed() -> None:
+    for how in (Source.messages, Source.messages_without_waiting):
+        source = Source(100_000)
+        async with connected(Echo(client_stream=lambda stream: ends_at(1, penstock.StatusCode.OK, stream))) as pair:
+            async with pair.client.client_stream() as stream:
+                with pytest.raises(penstock.EndOfStream):
+                    await within_bound(stream.send_from(how(source)))
+                assert source.closed_in is source.task is not None
+
+
+async def test_a_source_is_closed_when_the_task_that_sends_is_cancelled_and_the_call_goes_on() -> None:
+    source = Source(2)
+    async with connected() as pair, pair.client.both_stream() as stream:
+        feeding = asyncio.ensure_future(stream.send_from(source.messages()))
+        await within_bound(source.waits.wait())
+        feeding.cancel()
+        await asyncio.wait([feeding])
+        assert feeding.cancelled()
+        assert source.closed_in is feeding
+        await stream.end_sending()
+        assert [note async for note in stream] == notes(2)
