@@ -6,17 +6,18 @@ import gc
 import inspect
 import sys
 import traceback
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
 NOWHERE = "  (nowhere in Python)\n"
 
 DEEPEST = 100
-"""Frames shown at most, the outermost."""
+"""Frames shown at most, the innermost."""
 
 
 def of_task(task: asyncio.Task[Any]) -> str:
@@ -31,8 +32,8 @@ def of_thread(thread: int | None) -> str:
     return _format(reversed(frames))
 
 
-def _format(frames: Iterator[FrameType]) -> str:
-    shown = [(frame, frame.f_lineno) for frame, _ in zip(frames, range(DEEPEST), strict=False)]
+def _format(frames: Iterable[FrameType]) -> str:
+    shown = [(frame, frame.f_lineno) for frame in deque(frames, DEEPEST)]
     return "".join(traceback.StackSummary.extract(iter(shown)).format()) or NOWHERE
 
 

@@ -54,6 +54,11 @@ class Limits:
     """Calls a client may have open on one connection to a server. A client waits for a free place by itself.
     With `stream_window_bytes` it bounds what a connection can make a server hold."""
 
+    blocked_loop_seconds: float = 1.0
+    """When the event loop of a server has made no turn for so long, because a handler or anything else in it blocks, a
+    thread beside it logs what is running, with method, peer and stack. It looks once a second, so what it tells of may
+    have begun a second before. `math.inf`: nobody looks."""
+
     handler_cleanup_seconds: float = 5.0
     """What a server's handler gets to end after it was cancelled, because its call is over. Then it is detached: its
     call takes no place any more, the log says where it is, and nobody waits for it. `math.inf`: it is waited for."""

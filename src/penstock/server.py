@@ -9,7 +9,7 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from penstock import _address, _tls_context, live, statistics
+from penstock import _address, _tls_context, _watchdog, live, statistics
 from penstock._admission import Gatekeeper
 from penstock._arguments import check_compression, check_kind
 from penstock._arrival import Arrival
@@ -107,6 +107,8 @@ class Server:
         self.counters = Counters()
         self.ends = self.counters.ends
         """How many calls ended in which way."""
+        self.blocked_in_all = 0
+        """How often its event loop was blocked for too long."""
         self.tls: ssl.SSLContext | None = None
         """What the next connection uses; `None` in plaintext."""
         self._listeners = Listeners()
@@ -143,9 +145,19 @@ class Server:
             self._stragglers = Stragglers(asyncio.get_running_loop(), self.limits.handler_cleanup_seconds)
         return self._stragglers
 
+    @property
+    def detached(self) -> tuple[ServerStream[Any, Any], ...]:
+        """Calls that are over, and nobody waits for their handlers, which still run."""
+        return () if self._stragglers is None else tuple(self._stragglers.detached)
+
     def route(self, path: str) -> Route | None:
         """What serves `path`, or `None`."""
         return self._routes.get(path, self._fallback)
+
+    def call_of(self, task: asyncio.Task[Any]) -> ServerStream[Any, Any] | None:
+        """The call whose handler runs in `task`. From any thread: a blocked loop cannot be asked."""
+        calls = [call for connection in list(self.connections) for call in list(connection.calls)]
+        return next((call for call in [*calls, *self.detached] if call._task is task), None)
 
     def streams(self, *, method: str = "", peer: str = "") -> Iterator[LiveStream]:
         """Look at the calls that are open, and at those that are over and whose handler still runs.
@@ -238,6 +250,7 @@ class Server:
         self.tls = None if tls is None else _tls_context.for_server(tls)
         self._enter_loop()
         self.draining.clear()
+        _watchdog.watch(self)
         try:
             for address in parsed:
                 await self._listen(address)
@@ -283,6 +296,7 @@ class Server:
         report = await end_calls(self.connections, self.stragglers.detached, grace)
         await close_connections(self.connections)
         self._addresses.clear()
+        _watchdog.leave(self)
         if self._pool is not None:
             self._pool.close()
             self._pool = None

@@ -89,6 +89,18 @@ class ServerStatistics(_Statistics):
 
     handlers_open: int
     """Handlers that still run although their call has ended."""
+    handlers_detached: int
+    """Of those, the ones that ran too long after their cancellation, so that nobody waits for them."""
+    handlers_detached_in_all: int
+    """Handlers that were detached."""
+    loop_blocked: int
+    """How often the event loop was blocked for longer than `Limits.blocked_loop_seconds`."""
+    threads_open: int
+    """Threads for sync handlers."""
+    threads_busy: int
+    """Of those, the ones in which a handler works."""
+    threads_refusals: int
+    """Calls of sync handlers that were refused because too many waited for a thread."""
     refusals: Mapping[str, int]
     """Calls and connections that were refused, by the name of the limit in `Admission`."""
 
@@ -115,10 +127,17 @@ def of_server(server: Server) -> ServerStatistics:
     """What `Server.statistics` gives."""
     calls = sum(len(connection.calls) for connection in server.connections)
     calls_open = sum(call._status is None for connection in server.connections for call in connection.calls)
+    stragglers, pool = server._stragglers, server._pool
     return ServerStatistics(
         **_common(server.counters, server.connections),
         calls_open=calls_open,
-        handlers_open=calls - calls_open,
+        handlers_open=calls - calls_open + len(server.detached),
+        handlers_detached=len(server.detached),
+        handlers_detached_in_all=0 if stragglers is None else stragglers.detached_in_all,
+        loop_blocked=server.blocked_in_all,
+        threads_open=0 if pool is None else pool.threads,
+        threads_busy=0 if pool is None else pool.running,
+        threads_refusals=0 if pool is None else pool.refused,
         refusals=MappingProxyType(dict(server.gatekeeper.refused)),
     )
 

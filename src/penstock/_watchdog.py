@@ -1,0 +1,140 @@
+"""Looks whether an event loop still turns, from a thread beside it, and says what keeps it from doing so.
+
+A loop that is blocked answers no PING and reads no cancellation: every stream in it suffers, and nothing in the loop
+itself can tell. Once a second, so that an idle loop is woken no more often, the thread asks the loop to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import threading
+from time import monotonic, process_time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from penstock import _stacks
+
+if TYPE_CHECKING:
+    from penstock.limits import Limits
+    from penstock.server_calls import ServerStream
+
+logger = logging.getLogger("penstock.server")
+
+LONGEST_STEP_SECONDS = 1.0
+"""Between two looks, unless what may be blocked for a shorter time."""
+
+
+class Watched(Protocol):
+    """A server, as far as this needs to know it."""
+
+    limits: Limits
+    blocked_in_all: int
+
+    def call_of(self, task: asyncio.Task[Any]) -> ServerStream[Any, Any] | None: ...
+
+
+class Watchdog:
+    """Watches one loop for the servers that listen in it. The loop's thread makes it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread = threading.get_ident()
+        self._over = threading.Event()
+        self._answered_at: float | None = None
+        self.watched: list[Watched] = []
+
+    def start(self) -> None:
+        """Begin to look."""
+        # A daemon: it never keeps the process from its end.
+        threading.Thread(target=self._run, name="penstock watchdog", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more. Does not wait."""
+        self._over.set()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._answered_at = None
+                self._loop.call_soon_threadsafe(self._answer)
+            except RuntimeError:
+                return  # the loop is closed
+            self._wait_for_answer()
+
+    def _answer(self) -> None:
+        self._answered_at = monotonic()
+
+    def _wait_for_answer(self) -> None:
+        asked_at, is_told = monotonic(), False
+        while True:
+            limit_seconds = min((server.limits.blocked_loop_seconds for server in list(self.watched)), default=math.inf)
+            step_seconds = min(limit_seconds, LONGEST_STEP_SECONDS)
+            before, busy_before = monotonic(), process_time()
+            if self._over.wait(step_seconds):
+                return
+            if self._answered_at is not None:
+                break
+            now = monotonic()
+            if now - before > 2 * step_seconds and process_time() - busy_before < (now - before) / 2:
+                asked_at = now  # the whole process stood still, or was starved: that is no fault of its loop
+            elif now - asked_at >= limit_seconds and not is_told:
+                is_told = True
+                self._tell(now - asked_at)
+        if is_told:
+            logger.warning("the event loop goes on; it was blocked for %.1f s", self._answered_at - asked_at)
+
+    def _tell(self, seconds: float) -> None:
+        servers = list(self.watched)
+        task = asyncio.current_task(self._loop)
+        text = "the event loop has been blocked for %.1f s by %s. It is here:\n%s"
+        logger.error(text, seconds, _name(task, servers), _stacks.of_thread(self._thread).rstrip())
+        for server in servers:
+            server.blocked_in_all += 1
+
+
+def _name(task: asyncio.Task[Any] | None, servers: list[Watched]) -> str:
+    if task is None:
+        return "a callback"
+    for server in servers:
+        call = server.call_of(task)
+        if call is not None:
+            return f"{call.method} from {call.peer}"
+    return f"a task that is no handler ({task.get_name()})"
+
+
+_watchdogs: dict[asyncio.AbstractEventLoop, Watchdog] = {}
+
+
+def watch(server: Watched) -> None:
+    """Watch the running loop for a server, unless its limits say otherwise."""
+    if server.limits.blocked_loop_seconds == math.inf:
+        return
+    loop = asyncio.get_running_loop()
+    watchdog = _watchdogs.get(loop)
+    if watchdog is not None:
+        watchdog.watched.append(server)
+        return
+    watchdog = Watchdog(loop)
+    watchdog.watched.append(server)
+    try:
+        watchdog.start()
+    except RuntimeError as error:
+        logger.warning("nobody looks whether the event loop is blocked: %s", error)
+        return
+    _watchdogs[loop] = watchdog
+
+
+def leave(server: Watched) -> None:
+    """Watch no more for a server. Harmless when repeated."""
+    for loop, watchdog in list(_watchdogs.items()):
+        if server in watchdog.watched:
+            watchdog.watched.remove(server)
+            if not watchdog.watched:
+                watchdog.stop()
+                del _watchdogs[loop]
+
+
+# A child of `fork` has the table and none of the threads.
+os.register_at_fork(after_in_child=_watchdogs.clear)

@@ -1,0 +1,129 @@
+"""The thread beside a loop: when it speaks, and when it does not."""
+
+import asyncio
+import logging
+import math
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from penstock import Limits, _watchdog
+
+BOUND_SECONDS = 10.0
+
+
+class Server:
+    """What is asked of one."""
+
+    def __init__(self, blocked_loop_seconds: float = 0.02) -> None:
+        self.limits = Limits(blocked_loop_seconds=blocked_loop_seconds)
+        self.blocked_in_all = 0
+
+    def call_of(self, task: asyncio.Task[Any]) -> None:
+        del task
+
+    def block_until_told(self, count: int) -> None:
+        end = time.monotonic() + BOUND_SECONDS
+        while self.blocked_in_all < count and time.monotonic() < end:
+            time.sleep(0.001)  # real time: it blocks the loop
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Give one that is watched no more at the end."""
+    made = Server()
+    yield made
+    _watchdog.leave(made)
+
+
+def test_a_loop_that_turns_is_not_told_of(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    async def turn() -> None:
+        _watchdog.watch(server)
+        answers: list[float] = []
+        watchdog = _watchdog._watchdogs[asyncio.get_running_loop()]
+        while len(answers) < 3:
+            if watchdog._answered_at is not None and watchdog._answered_at not in answers:
+                answers.append(watchdog._answered_at)
+            await asyncio.sleep(0.001)  # real time: the thread sets no event of the loop
+
+    asyncio.run(asyncio.wait_for(turn(), BOUND_SECONDS))
+    assert (server.blocked_in_all, caplog.records) == (0, [])
+
+
+def test_two_servers_share_a_thread_and_the_shorter_time(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    patient = Server(3600)
+
+    async def block() -> None:
+        _watchdog.watch(patient)
+        _watchdog.watch(server)
+        assert len(_watchdog._watchdogs) == 1
+        _watchdog.leave(patient)
+        _watchdog.leave(patient)
+        _watchdog.watch(patient)
+        server.block_until_told(1)
+
+    asyncio.run(block())
+    _watchdog.leave(patient)
+    assert (server.blocked_in_all, patient.blocked_in_all) == (1, 1)
+    assert [record.levelno for record in caplog.records if "has been blocked" in record.message] == [logging.ERROR]
+    assert "a task that is no handler (Task-" in caplog.text
+    caplog.clear()
+
+
+def test_a_process_that_stood_still_does_not_blame_its_loop(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Stopped by a signal, or its machine asleep: much time is over, and nothing was done in it.
+    clock = iter([0.0, 0.0, 3600.0, 3600.0, 3600.01, 3600.01, 3600.03])
+    watchdog = _watchdog.Watchdog(asyncio.new_event_loop())
+    watchdog.watched.append(server)
+    steps: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        steps.append(seconds)
+        return len(steps) == 4
+
+    monkeypatch.setattr(_watchdog, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(_watchdog, "process_time", lambda: 0.0)
+    monkeypatch.setattr(watchdog._over, "wait", wait)
+    with pytest.raises(StopIteration):
+        watchdog._wait_for_answer()
+    watchdog._loop.close()
+    # Only what was measured afterwards counts.
+    assert server.blocked_in_all == 1
+    assert "blocked for 0.0 s" in caplog.text
+    caplog.clear()
+
+
+def test_a_loop_that_closed_is_left(server: Server) -> None:
+    async def watch() -> None:
+        _watchdog.watch(server)
+
+    asyncio.run(watch())
+    (watchdog,) = _watchdog._watchdogs.values()
+    threads = [thread for thread in threading.enumerate() if thread.name == "penstock watchdog"]
+    for thread in threads:
+        thread.join(BOUND_SECONDS)
+    assert not any(thread.is_alive() for thread in threads)
+    assert server in watchdog.watched
+
+
+async def test_without_a_limit_nobody_looks() -> None:
+    _watchdog.watch(Server(math.inf))
+    assert not _watchdog._watchdogs
+
+
+async def test_without_a_thread_the_server_serves_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    _watchdog.watch(Server())
+    assert not _watchdog._watchdogs
+    assert "nobody looks whether the event loop is blocked: can't start new thread" in caplog.text
+    caplog.clear()
