@@ -122,7 +122,8 @@ async def test_a_call_too_many_is_told_so_at_once() -> None:
             await within_bound(pair.client.unary(Note(text="too many")))
         assert 500 <= int(str(caught.value.metadata["grpc-retry-pushback-ms"])) <= 1500
         assert pair.server.ends[penstock.End.REFUSED] == 1
-        assert pair.server.pool.refused == 1
+        now = pair.server.statistics()
+        assert (now.threads_open, now.threads_busy, now.threads_refusals) == (1, 1, 1)
         service.gate.open()
         assert [reply.text for reply in await asyncio.gather(*calls)] == ["block"] * 3
         assert (await pair.client.unary(Note(text="again"))).text == "again"

@@ -65,7 +65,7 @@ async def test_what_blocks_is_named_once_for_each_time_and_how_long_it_took(capl
         for number in (1, 2):
             await within_bound(pair.client.unary(Note(number=number)))
             await until(lambda: len(blocking.lines("goes on; it was blocked for")) == number)  # noqa: B023 - awaited
-            assert pair.server.blocked_in_all == number
+            assert pair.server.statistics().loop_blocked == number
         text = blocking.lines("has been blocked")[-1]
         assert f" s by {UNARY} from 127.0.0.1:" in text
         assert "in unary\n    self.block(request.number)" in text
