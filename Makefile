@@ -76,7 +76,7 @@ fmt: setup ## format Python and Rust, and mend what lint can mend
 
 lock: build/lock/bin/pip-compile ## write requirements-dev.lock again from pyproject.toml and requirements-dev.in
 	build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
-		--strip-extras --extra uvloop --extra codegen --output-file requirements-dev.lock pyproject.toml requirements-dev.in
+		--strip-extras --extra uvloop --extra codegen --extra testing --output-file requirements-dev.lock pyproject.toml requirements-dev.in
 
 clean: ## remove everything that was made: .venv, the engine, caches
 	rm -rf $(VENV) $(ENGINE) examples/tutorial/go/bin target build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,5 +1,7 @@
 """What tests of programs that use Penstock are made of. Import it where tests are; nothing else in Penstock does."""
 
+from typing import TYPE_CHECKING, Any
+
 from penstock.testing.cancel_everywhere import Attempt, cancel_everywhere
 from penstock.testing.conditions import BLACK_HOLE, CLEAR, STOPPED, Conditions
 from penstock.testing.fault_proxy import FaultProxy
@@ -10,6 +12,9 @@ from penstock.testing.nothing_left import LeftBehind, assert_nothing_left, nothi
 from penstock.testing.proxied_connection import ProxiedConnection
 from penstock.testing.settling import settle
 from penstock.testing.wire import Wire
+
+if TYPE_CHECKING:
+    from penstock.testing.scripted_peer import ScriptedPeer, ScriptMismatch
 
 __all__ = [
     "BLACK_HOLE",
@@ -24,6 +29,8 @@ __all__ = [
     "ManualClock",
     "MemoryChannel",
     "ProxiedConnection",
+    "ScriptMismatch",
+    "ScriptedPeer",
     "Wire",
     "assert_nothing_left",
     "cancel_everywhere",
@@ -31,3 +38,13 @@ __all__ = [
     "nothing_left_behind",
     "settle",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # It needs hpack and hyperframe, of the extra `testing`; what else is here needs nothing.
+    if name in {"ScriptMismatch", "ScriptedPeer"}:
+        from penstock.testing import scripted_peer
+
+        return getattr(scripted_peer, name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -52,7 +52,38 @@ class Link(NamedTuple):
     """The server's end."""
 
 
-class MemoryChannel(Channel):
+class MemoryPeerChannel(Channel):
+    """A channel whose other ends are protocols of the same loop."""
+
+    _wire: type[Wire] = Wire
+
+    def __init__(self, accept: Callable[[], asyncio.BaseProtocol], **options: Any) -> None:
+        if options.get("tls"):
+            msg = "a connection in memory has no TLS: use server.listening('127.0.0.1:0', tls=...)"
+            raise UsageError(msg)
+        super().__init__("localhost:1", **options)
+        self._address = MemoryAddress(*SERVER_NAME)
+        self._authority = options.get("authority") or self._address.authority
+        self._dial = self._connect_in_memory
+        self._accept = accept
+        self.links: list[Link] = []
+        """Every connection that was made, the newest last."""
+        self.failures: list[Exception] = []
+        """What the next attempts to connect fail with, in this order; OSErrors, as a network's are."""
+
+    async def _connect_in_memory(self, address: Address, connection: Callable[[], asyncio.BaseProtocol]) -> None:
+        del address
+        if self.failures:
+            raise self.failures.pop(0)
+        accepted = self._accept()
+        names = ((HOST, self._client_number()), SERVER_NAME)
+        self.links.append(Link(*join(connection(), accepted, names=names, wire=self._wire)))
+
+    def _client_number(self) -> int:
+        return len(self.links) + 1
+
+
+class MemoryChannel(MemoryPeerChannel):
     """A channel to a server of the same loop, without a socket.
 
     The engine, the connections and all that is above them are those that sockets have: HTTP/2 goes over a `Wire`. The
@@ -69,34 +100,20 @@ class MemoryChannel(Channel):
         UsageError: As `Channel`; or `tls` was given.
     """
 
-    _wire: type[Wire] = Wire
-
     def __init__(self, server: Server, **options: Any) -> None:
-        if options.get("tls"):
-            msg = "a connection in memory has no TLS: use server.listening('127.0.0.1:0', tls=...)"
-            raise UsageError(msg)
-        super().__init__("localhost:1", **options)
-        self._address = MemoryAddress(*SERVER_NAME)
-        self._authority = options.get("authority") or self._address.authority
-        self._dial = self._connect_in_memory
+        super().__init__(self._accept_at_server, **options)
         self.server = server
         """Whom it connects to; another one takes the connections that are made from then on."""
-        self.links: list[Link] = []
-        """Every connection that was made, the newest last."""
-        self.failures: list[Exception] = []
-        """What the next attempts to connect fail with, in this order; OSErrors, as a network's are."""
 
-    async def _connect_in_memory(self, address: Address, connection: Callable[[], asyncio.BaseProtocol]) -> None:
-        if self.failures:
-            raise self.failures.pop(0)
+    def _accept_at_server(self) -> asyncio.BaseProtocol:
         if self.server.draining.is_set():
-            msg = f"nobody listens on {address}"
+            msg = f"nobody listens on {self._address}"
             raise ConnectionRefusedError(msg)
         self.server._enter_loop()
-        number = next(_clients.setdefault(self.server, itertools.count(1)))
-        accepted = Arrival(self.server, asyncio.get_running_loop())
-        names = ((HOST, number), SERVER_NAME)
-        self.links.append(Link(*join(connection(), accepted, names=names, wire=self._wire)))
+        return Arrival(self.server, asyncio.get_running_loop())
+
+    def _client_number(self) -> int:
+        return next(_clients.setdefault(self.server, itertools.count(1)))
 
 
 @asynccontextmanager
