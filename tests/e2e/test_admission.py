@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +198,29 @@ async def test_a_handler_that_outlives_its_call_keeps_its_place_until_it_ends() 
         may_end.set()
         await pair.until_no_call_is_open()
         assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
+
+
+async def test_a_detached_handler_gives_its_place_back_once() -> None:
+    may_end = asyncio.Event()
+
+    async def stubborn(stream: penstock.ServerStream[Note, Note]) -> None:
+        await stream.send(Note())
+        while not may_end.is_set():
+            with suppress(asyncio.CancelledError):
+                await may_end.wait()
+
+    limits = penstock.Limits(handler_cleanup_seconds=0.01)
+    async with connected(Echo(both_stream=stubborn), server_limits=limits, admission=ONE) as pair:
+        async with pair.client.both_stream() as stream:
+            await within_bound(stream.receive())
+        await until(lambda: pair.server.stragglers.detached)
+        assert taken(pair) == (0, 0)
+        for number in range(3):
+            assert (await within_bound(pair.client.unary(Note(number=number)))).number == number
+        may_end.set()
+        await until(lambda: not pair.server.stragglers.detached)
+        assert taken(pair) == (0, 0)
+        assert not pair.server.gatekeeper.refused
 
 
 @pytest.mark.usefixtures("no_garbage_collection")
