@@ -272,3 +272,23 @@ async def test_a_client_above_the_limit_fails_at_once_and_comes_in_when_there_is
             await first.close()
             assert (await within_bound(waiting)).number == 5
         await until(lambda: server.gatekeeper.connections.taken == 0)
+
+
+async def test_each_address_has_its_own_calls_and_connections(tmp_path: Path) -> None:
+    held = Held()
+    admission = penstock.Admission(max_calls_per_peer=1, max_connections_per_peer=2)
+    server = penstock.Server([Echo(unary=held.unary)], admission=admission)
+    async with server.listening("127.0.0.1:0", f"unix:{tmp_path / 'socket'}"), AsyncExitStack() as stack:
+        calls: list[asyncio.Future[Note]] = []
+        for address in server.addresses:
+            channels = [await stack.enter_async_context(penstock.Channel(address)) for _ in range(3)]
+            first, second, third = (EchoClient(channel) for channel in channels)
+            calls.append(asyncio.ensure_future(first.unary(Note(number=len(calls)))))
+            await until(lambda: held.began == len(calls))
+            error = await refusal(second.unary(Note()))
+            assert error.message == "max_calls_per_peer=1 is reached"
+            with pytest.raises(penstock.Unavailable):
+                await within_bound(third.unary(Note()))
+        held.may_end.set()
+        assert [reply.number for reply in await within_bound(asyncio.gather(*calls))] == [0, 1]
+        assert server.gatekeeper.refused == {"max_calls_per_peer": 2, "max_connections_per_peer": 2}
