@@ -74,6 +74,9 @@ class Gate(NamedTuple):
     """As long as this has room a call passes nothing else."""
 
 
+FALLBACK = Gate(is_stream=True)
+
+
 class Peer:
     """What one address has taken."""
 
@@ -112,6 +115,7 @@ class Gatekeeper:
             key: Meter(Setting(f"max_calls_per_method[{key!r}]", most))
             for key, most in settings.max_calls_per_method.items()
         }
+        self._shares = {path: Meter(Setting.of(settings, "max_health_calls")) for path in HEALTH}
         self._gates = {path: self._gate(path, kind) for path, kind in kinds.items()}
         # Held by the connections from there: what nobody holds has nothing taken.
         self._peers: weakref.WeakValueDictionary[str, Peer] = weakref.WeakValueDictionary()
@@ -135,12 +139,15 @@ class Gatekeeper:
 
     def gate(self, path: str) -> Gate:
         """What the calls of a method have to pass."""
-        return self._gates.get(path) or self._gate(path, Kind.BOTH_STREAM)
+        gate = self._gates.get(path)
+        if gate is not None:
+            return gate
+        # A fallback's: any path that a client may think of, so nothing is kept.
+        return self._gate(path, Kind.BOTH_STREAM) if self._methods or path in HEALTH else FALLBACK
 
     def _gate(self, path: str, kind: Kind) -> Gate:
         methods = tuple(self._methods[key] for key in _keys(path) if key in self._methods)
-        share = Meter(Setting.of(self.settings, "max_health_calls")) if path in HEALTH else None
-        return Gate(kind is not Kind.UNARY, methods, share)
+        return Gate(kind is not Kind.UNARY, methods, self._shares.get(path))
 
     def peer(self, address: str) -> Peer:
         """What the host of an address has taken, whatever its port."""

@@ -47,9 +47,9 @@ class Call:
 class House:
     """A gatekeeper and its entrances."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, kinds: dict[str, Kind] = KINDS, **settings: Any) -> None:
         self.now = 0.0
-        self.keeper = Gatekeeper(Admission(**settings), KINDS, lambda: self.now)
+        self.keeper = Gatekeeper(Admission(**settings), kinds, lambda: self.now)
         self.door = self.entrance()
 
     def entrance(self, address: str = HERE) -> Entrance:
@@ -193,6 +193,13 @@ def test_health_is_asked_whatever_else_is_full(path: str) -> None:
     assert house.counts() == (1, 0)
     asked[0].leave()
     assert house.takes(path)
+
+
+@pytest.mark.parametrize("path", [CHECK, WATCH])
+def test_a_fallback_that_is_asked_for_health_has_the_same_share(path: str) -> None:
+    house = House({}, max_calls=1, max_health_calls=3)
+    assert house.call("/a.B/C").refused is None
+    assert [house.call(path).refused is None for _ in range(4)] == [True, True, True, False]
 
 
 def test_those_who_watch_health_take_nothing_from_those_who_check_it() -> None:
