@@ -1,6 +1,7 @@
 """What do clients of gRPC do with a call, or a connection, that we refuse?"""
 
 import asyncio
+import itertools
 import json
 import math
 from collections.abc import AsyncIterator
@@ -78,6 +79,31 @@ async def test_grpcio_hears_the_code_the_limit_and_the_hint() -> None:
         # Below 0 it is a request not to come again, and the policy of the client would have allowed it.
         assert dict(caught.value.trailing_metadata())["grpc-retry-pushback-ms"] == "-1"
         assert held.refused == 1
+
+
+def flood(address: str, method: str) -> grpc.RpcError:
+    """Send until the call ends, with the client for threads: of the other one a write that fails hides the status."""
+    with grpc.insecure_channel(address) as channel:
+        call = getattr(echo_pb2_grpc.EchoStub(channel), method)
+        endless = itertools.repeat(Note(payload=bytes(1000)))
+        with pytest.raises(grpc.RpcError) as caught:
+            if method == "ClientStream":
+                call(endless, timeout=10)
+            else:
+                list(call(endless, timeout=10))
+        return caught.value
+
+
+@pytest.mark.wire("W48")
+@pytest.mark.parametrize("method", ["ClientStream", "BothStream"])
+async def test_grpcio_hears_it_too_while_it_sends(method: str) -> None:
+    async with full(math.inf) as (held, _):
+        for _ in range(10):
+            error: Any = await asyncio.to_thread(flood, held.server.addresses[0], method)
+            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert error.details() == "max_calls=1 is reached"
+            assert dict(error.trailing_metadata())["grpc-retry-pushback-ms"] == "-1"
+        assert held.refused == 10
 
 
 @pytest.mark.wire("W48")
