@@ -33,11 +33,8 @@ CANCEL = 8
 class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
     """The end of a stream, and the waits that it cuts short."""
 
-    __slots__ = ("_began", "_end", "_error", "_life", "_loop", "_status", "_told", "_trailers", "id")
+    __slots__ = ("_end", "_error", "_life", "_loop", "_status", "_told", "_trailers")
 
-    id: int
-    """Names the call in this process, as in `server.streams()`."""
-    _began: float
     _life: State
     _loop: asyncio.AbstractEventLoop
     _status: Status | None

@@ -252,6 +252,14 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
         """End the call here, and towards the peer with RST_STREAM."""
 
     @property
+    def id(self) -> int:
+        """Names the call in this process, as in `server.streams()`: from 1, later calls have greater ones."""
+
+    @property
+    def _age_seconds(self) -> float:
+        """Since the object was made, on the clock of `now`."""
+
+    @property
     def _id(self) -> int:
         """HTTP/2 stream id; 0 before the call is on the wire."""
 

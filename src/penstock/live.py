@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from penstock._engine import now
 from penstock.ends import End
 from penstock.method import Kind
 from penstock.status import Status, StatusCode
@@ -147,7 +146,7 @@ def _waits_for(call: AnyCall) -> Waiting:
 
 
 def _look(call: AnyCall, kind: Kind, peer: str, identity: object, waits_for: Waiting) -> LiveStream:
-    age_seconds = now() - call._began
+    age_seconds = call._age_seconds
     queued_bytes, held_bytes = call._queued_bytes, call._held_bytes
     return LiveStream(
         call.id,

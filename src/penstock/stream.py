@@ -6,11 +6,9 @@ How this works: the base class, in the engine, serves what need not wait. What w
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 from penstock._ending import ReceiveT, SendT
-from penstock._engine import now
 from penstock._receiving import ReceivingStream
 from penstock._sending import NOBODY
 from penstock.compression import Compression
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from penstock import _engine
 
 __all__ = ["Stream"]
-
-numbers = itertools.count(1)
 
 
 class Stream(ReceivingStream[SendT, ReceiveT]):
@@ -38,8 +34,6 @@ class Stream(ReceivingStream[SendT, ReceiveT]):
         # All of it here, not a part in each base: three calls less for every RPC.
         del codec  # the base class in the engine has it
         self._loop = loop
-        self.id = next(numbers)
-        self._began = now()
         self._status = None
         self._end = None
         self._error = None

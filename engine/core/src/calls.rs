@@ -79,7 +79,7 @@ impl<B: Body> Connection<B> {
         stream.send = Some(send);
         stream.coding = call.coding;
         (stream.times.last_in, stream.times.last_out) = (self.now, self.now);
-        self.streams.insert(id, stream);
+        self.streams.insert(id, Box::new(stream));
         self.ready.wake_connection();
         // The first poll registers its waker.
         self.service(id);
@@ -169,7 +169,7 @@ impl<B: Body> Connection<B> {
     /// Bytes received and not taken.
     #[must_use]
     pub fn held(&self, id: u32) -> usize {
-        self.streams.get(&id).map_or(0, Stream::held)
+        self.streams.get(&id).map_or(0, |stream| stream.held())
     }
 
     /// A sender waits: `Writable` tells when half of the limit is free. False: the call is over.

@@ -8,7 +8,6 @@ use crate::opening::Foreign;
 use crate::response;
 use crate::role::Role;
 use crate::settings::Side;
-use crate::stream::Stream;
 use bytes::Bytes;
 use h2::Reason;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -74,7 +73,7 @@ impl<B: Body> Connection<B> {
     pub fn poison(&mut self, message: &str) {
         // h2's lock may be poisoned; dropping a handle then panics once more.
         let role = std::mem::replace(&mut self.role, Role::Over);
-        let handles = self.streams.values_mut().map(Stream::let_go).collect::<Vec<_>>();
+        let handles = self.streams.values_mut().map(|stream| stream.let_go()).collect::<Vec<_>>();
         let _panic = catch_unwind(AssertUnwindSafe(|| drop(role)));
         for handle in handles {
             let _panic = catch_unwind(AssertUnwindSafe(|| drop(handle)));

@@ -115,7 +115,13 @@ impl<B: Body> Inbox<B> {
         if self.complete == 0 {
             return None;
         }
-        let whole = self.packed.split_to(std::mem::take(&mut self.complete));
+        let complete = std::mem::take(&mut self.complete);
+        let whole = if complete == self.packed.len() {
+            // Not split: what is left of the buffer would be kept as long as the stream.
+            std::mem::take(&mut self.packed)
+        } else {
+            self.packed.split_to(complete)
+        };
         Some(Item::Packed { messages: whole.freeze(), coding: self.coding })
     }
 

@@ -19,7 +19,7 @@ const FRESH_IN_A_ROW: usize = 4;
 /// The connection window before any WINDOW_UPDATE. Source: RFC 9113 section 6.9.2.
 const INITIAL_WINDOW_BYTES: u64 = 65_535;
 
-pub(crate) type Streams<B> = FnvHashMap<u32, Stream<B>>;
+pub(crate) type Streams<B> = FnvHashMap<u32, Box<Stream<B>>>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {

@@ -30,7 +30,7 @@ impl<B: Body> Connection<B> {
                 stream.inbox.expect(head.coding);
                 stream.accepts = head.accepts;
                 stream.compress_with(self.settings.coding);
-                self.streams.insert(id, stream);
+                self.streams.insert(id, Box::new(stream));
                 self.events.push(Event::Opened(id, head));
                 self.service(id);
             }

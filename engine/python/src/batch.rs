@@ -43,6 +43,9 @@ impl Batch {
             let message = PyBytes::new(py, &self.packed[PREFIX_BYTES..end]);
             let coding = if head[0] == 0 { None } else { self.coding };
             self.packed.advance(end);
+            if self.packed.is_empty() {
+                self.packed = Bytes::new(); // its memory is not kept while nothing comes
+            }
             self.unreported += end;
             return Some((message, coding));
         }

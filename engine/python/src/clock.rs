@@ -31,6 +31,12 @@ pub(crate) fn told(nanos: u64) -> Duration {
     Duration::from_nanos(if held == RUNS { nanos } else { held })
 }
 
+/// Nanoseconds to tell now.
+pub(crate) fn told_nanos() -> u64 {
+    let held = HELD.load(Relaxed);
+    if held == RUNS { nanos() } else { held }
+}
+
 /// Seconds on the clock of connections.
 #[pyfunction]
 pub(crate) fn now() -> f64 {

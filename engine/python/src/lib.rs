@@ -15,6 +15,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
 
 mod batch;
+mod birth;
 mod budget;
 mod buffers;
 mod clock;

@@ -1,6 +1,7 @@
 //! The base class of every stream: the paths taken once per message, without a Python frame.
 
 use crate::batch::Batch;
+use crate::birth::Birth;
 use crate::codec::{Codec, Payload};
 use crate::done::done;
 use crate::metadata;
@@ -30,13 +31,14 @@ pub(crate) struct Link {
 pub(crate) struct StreamBase {
     pub(crate) codec: Py<Codec>,
     pub(crate) link: OnceLock<Link>,
+    birth: Birth,
     pub(crate) batch: Mutex<Batch>,
     /// Kept from one `__anext__` to the next.
     pub(crate) step: Mutex<Option<Py<Receive>>>,
     /// The message `_take_only` found, until it knows that nothing follows.
     pub(crate) only: Mutex<Option<Py<PyAny>>>,
     /// What passed over it, once it is over.
-    pub(crate) last_tally: OnceLock<Tally>,
+    pub(crate) last_tally: OnceLock<Box<Tally>>,
     /// A receive is waiting.
     pub(crate) receiving: AtomicBool,
     /// The call is over.
@@ -68,6 +70,7 @@ impl StreamBase {
         Self {
             codec,
             link: OnceLock::new(),
+            birth: Birth::now(),
             batch: Mutex::default(),
             step: Mutex::default(),
             only: Mutex::default(),
@@ -311,6 +314,17 @@ impl StreamBase {
         self.keep_tally(link.shared.with(|core| core.reset(link.id, Reason::from(reason))));
         drop(link.shared.remove_stream(link.id));
         link.shared.schedule(py)
+    }
+
+    /// Names the call in this process.
+    #[getter]
+    fn id(&self) -> u64 {
+        self.birth.number
+    }
+
+    #[getter]
+    fn _age_seconds(&self) -> f64 {
+        self.birth.age()
     }
 
     /// HTTP/2 stream id; 0 before the call is on the wire.

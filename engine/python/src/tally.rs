@@ -10,7 +10,7 @@ pub(crate) type Row = (u64, u64, u64, u64, f64, f64, usize, usize, &'static str)
 
 impl StreamBase {
     pub(crate) fn tally(&self) -> Row {
-        let last = self.last_tally.get().copied();
+        let last = self.last_tally.get().map(|tally| **tally);
         let (held, unreported) = {
             let batch = lock(&self.batch);
             (batch.bytes(), batch.unreported)
@@ -40,7 +40,7 @@ impl StreamBase {
     /// The call is over.
     pub(crate) fn keep_tally(&self, tally: Option<Tally>) {
         // There is one end.
-        let _kept_before = tally.map(|tally| self.last_tally.set(Tally { queued: 0, ..tally }));
+        let _kept_before = tally.map(|tally| self.last_tally.set(Box::new(Tally { queued: 0, ..tally })));
     }
 }
 
