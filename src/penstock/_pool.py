@@ -65,6 +65,11 @@ class Job:
         self.result: Any = None
         self.error: BaseException | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """No thread has begun it."""
+        return self.thread is None and not self.is_over and not self.abandoned
+
     def work(self) -> None:
         """Do it, in a thread."""
         self.thread = threading.get_ident()

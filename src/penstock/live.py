@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from penstock._life import DETACHED, FINISHED
+from penstock._sync_handlers import SyncStream
 from penstock.ends import End
 from penstock.method import Kind
 from penstock.status import Status, StatusCode
@@ -38,10 +40,18 @@ class Waiting(Enum):
     """A client's call, not sent yet: there is no connection that takes calls."""
     PLACE = "place"
     """A client's call, not sent yet: the server takes no more at once (MAX_CONCURRENT_STREAMS)."""
+    DETACHED = "detached"
+    """The call is over, and its handler has ignored that for too long: nothing waits for it any more."""
     ENDED = "ended"
     """The call is over, and its handler has not ended yet."""
-    ROOM = "room"
-    """A `send` waits until the peer or the socket takes what is queued; or the last messages do, behind a handler."""
+    THREAD = "thread"
+    """A sync handler waits for a thread."""
+    WINDOW = "window"
+    """A `send`, or what is queued behind a handler that has ended, waits until the peer reads this stream."""
+    CONNECTION = "connection"
+    """The same, until the peer reads its other streams: the window of the whole connection is closed."""
+    SOCKET = "socket"
+    """The same, until the socket takes more: the peer, or the network, is slower than all streams together."""
     MESSAGE = "message"
     """A `receive`, or a `finish`, waits for the peer."""
     NOTHING = "nothing"
@@ -62,12 +72,26 @@ class LiveStream:
     """Address of the other side; of a call that is not sent yet, where its channel leads."""
     identity: Any
     """What `Server(authenticate=...)` returned; `None` without, and on a client."""
+    state: str
+    """Where it is in its life: the names are those of `docs/ends.md`."""
     waits_for: Waiting
     """What it waits for."""
     age_seconds: float
     """Since it began."""
     time_remaining: float | None
     """Seconds until the deadline, at least 0; `None` if there is none."""
+    messages_received: int
+    """That came whole, taken by the program or not."""
+    messages_sent: int
+    """That the program sent, on the wire or not."""
+    bytes_received: int
+    """Of the messages received, as they came: compressed if they were, five bytes for each prefix included."""
+    bytes_sent: int
+    """Of the messages sent, in the same way."""
+    idle_receive_seconds: float
+    """Since the last message came, or the call began."""
+    idle_send_seconds: float
+    """Since the last message was sent, or the call began."""
     held_bytes: int
     """Received, and not taken by the program."""
     queued_bytes: int
@@ -116,48 +140,69 @@ def of_channel(channel: Channel, method: str) -> Iterator[LiveStream]:
     for connection in list(channel._connector.connections) if channel._connector is not None else ():
         for call in list(connection.calls):
             if call.method.startswith(method) and call in connection.calls:
-                yield _of_client_call(call, _waits_for(call))
+                yield _of_client_call(call, None)
 
 
 def _of_server_call(call: ServerStream[Any, Any]) -> LiveStream:
     route = call._connection._server.route(call.method)
+    kind = Kind.BOTH_STREAM if route is None else route.kind
+    return _look(call, kind, call.peer, call.identity, _held_up(call))
+
+
+def _held_up(call: ServerStream[Any, Any]) -> Waiting | None:
+    """What holds up a handler beside messages."""
     if call._status is not None:
-        waits_for = Waiting.ENDED
-    elif call._task is not None and call._task.done():
-        waits_for = Waiting.ROOM
-    else:
-        waits_for = _waits_for(call)
-    return _look(call, Kind.BOTH_STREAM if route is None else route.kind, call.peer, call.identity, waits_for)
+        return Waiting.DETACHED if call._life is DETACHED else Waiting.ENDED
+    job = call.job if isinstance(call, SyncStream) else None
+    return Waiting.THREAD if job is not None and job.is_waiting else None
 
 
-def _of_client_call(call: ClientCall[Any, Any], waits_for: Waiting) -> LiveStream:
+def _of_client_call(call: ClientCall[Any, Any], waits_for: Waiting | None) -> LiveStream:
     channel = call._channel
     if waits_for is Waiting.CONNECTING and channel._connector is not None and channel._connector.current() is not None:
         waits_for = Waiting.PLACE
-    elif waits_for is Waiting.NOTHING and call._initial_waiter is not None and not call._initial_waiter.done():
-        waits_for = Waiting.MESSAGE
     return _look(call, call.kind, call.peer or str(channel._address), None, waits_for)
 
 
-def _waits_for(call: AnyCall) -> Waiting:
-    if call._send_waiters:
-        return Waiting.ROOM
-    return Waiting.NOTHING if call._receive_waiter is None else Waiting.MESSAGE
-
-
-def _look(call: AnyCall, kind: Kind, peer: str, identity: object, waits_for: Waiting) -> LiveStream:
+def _look(call: AnyCall, kind: Kind, peer: str, identity: object, waits_for: Waiting | None) -> LiveStream:
     age_seconds = call._age_seconds
-    queued_bytes, held_bytes = call._queued_bytes, call._held_bytes
+    (
+        messages_received,
+        bytes_received,
+        messages_sent,
+        bytes_sent,
+        idle_receive_seconds,
+        idle_send_seconds,
+        held_bytes,
+        queued_bytes,
+        blocked_by,
+    ) = call._tally()
     return LiveStream(
         call.id,
         kind,
         call.method,
         peer,
         identity,
-        waits_for,
+        call._life.name,
+        waits_for or _waits_for(call, blocked_by),
         age_seconds,
         call.time_remaining,
+        messages_received,
+        messages_sent,
+        bytes_received,
+        bytes_sent,
+        idle_receive_seconds,
+        idle_send_seconds,
         held_bytes,
         queued_bytes,
         weakref.ref(call),
     )
+
+
+def _waits_for(call: AnyCall, blocked_by: str) -> Waiting:
+    if blocked_by and (call._send_waiters or call._life is FINISHED):
+        return Waiting(blocked_by)
+    if call._receive_waiter is not None:
+        return Waiting.MESSAGE
+    initial = getattr(call, "_initial_waiter", None)  # of a client's call
+    return Waiting.NOTHING if initial is None or initial.done() else Waiting.MESSAGE

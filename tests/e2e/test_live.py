@@ -150,7 +150,7 @@ async def send(stream: "penstock.ServerStream[Note, Note]") -> None:
 STATES = [
     pytest.param(compute, Waiting.NOTHING, asyncio.CancelledError, id="while-it-computes"),
     pytest.param(receive, Waiting.MESSAGE, penstock.Cancelled, id="before-the-first-message"),
-    pytest.param(send, Waiting.ROOM, penstock.Cancelled, id="while-it-waits-to-send"),
+    pytest.param(send, Waiting.WINDOW, penstock.Cancelled, id="while-it-waits-to-send"),
 ]
 
 
@@ -204,7 +204,7 @@ async def test_a_client_that_waits_to_send_is_killed_there() -> None:
     async with one_call(Handler(gate)) as (pair, stream):
         await fill_up(stream)
         sending = asyncio.ensure_future(stream.send(Note(payload=bytes(512))))
-        live = await seen(pair.channel.streams, Waiting.ROOM)
+        live = await seen(pair.channel.streams, Waiting.WINDOW)
         assert live.queued_bytes > 0
         (of_server,) = pair.server.streams()
         assert of_server.held_bytes > 0

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock import Cancelled, Channel, Kind, LiveStream, Server, ServerStream, Stream, Waiting
-from tests.unit.echo import NOTE, echoing
+from penstock import Cancelled, Channel, Kind, Limits, LiveStream, Server, ServerStream, Stream, Waiting
+from penstock._server_connection import ServerConnection
+from penstock.testing import ManualClock
+from tests.unit.echo import NOTE, Echo, echoing
 from tests.unit.echo import Waiting as WaitingService
-from tests.unit.memory import Ends, both_ends, connected, settle
+from tests.unit.memory import Ends, attach, both_ends, connected, settle
 from tests.unit.sides import FULL, Side, awaited, both_ways, hold, let_go, small_ends
+from tests.wire.engine import REQUEST
+from tests.wire.frames import PREFACE, Peer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tests.protos.echo_pb2 import Note
 
 PATH = "/test.Service/Method"
 
@@ -44,15 +51,39 @@ async def test_both_sides_see_a_call_that_is_open() -> None:
 
 
 @both_ways
-async def test_what_is_queued_and_what_is_held_are_told_in_bytes(side: Side) -> None:
+async def test_what_is_sent_and_what_is_received_is_counted_and_what_of_it_still_lies_there(side: Side) -> None:
     async with both_ends() as ends:
         sender, receiver = side(ends)
         hold(ends)
         sender.send_nowait(bytes(95))
-        assert look(ends, sender).queued_bytes == 100
+        sent = look(ends, sender)
+        assert (sent.messages_sent, sent.bytes_sent, sent.queued_bytes) == (1, 100, 100)
         await let_go(ends)
-        assert look(ends, sender).queued_bytes == 0
-        assert look(ends, receiver).held_bytes == 100
+        sent, received = look(ends, sender), look(ends, receiver)
+        assert (sent.messages_sent, sent.messages_received, sent.queued_bytes) == (1, 0, 0)
+        assert (received.messages_received, received.bytes_received, received.held_bytes) == (1, 100, 100)
+        assert (received.messages_sent, received.bytes_sent) == (0, 0)
+        await receiver.receive()
+        received = look(ends, receiver)
+        assert (received.messages_received, received.held_bytes) == (1, 0)
+
+
+@both_ways
+async def test_a_stream_is_idle_since_its_last_message_each_way(side: Side) -> None:
+    clock = ManualClock()
+    async with clock, both_ends() as ends:
+        sender, receiver = side(ends)
+        await clock.advance(5.0)
+        await sender.send(b"1")
+        await settle()
+        await clock.advance(2.0)
+        sent, received = look(ends, sender), look(ends, receiver)
+        for live in (sent, received):
+            assert live.age_seconds == pytest.approx(7.0)
+        for idle_seconds in (sent.idle_send_seconds, received.idle_receive_seconds):
+            assert idle_seconds == pytest.approx(2.0)
+        for idle_seconds in (sent.idle_receive_seconds, received.idle_send_seconds):
+            assert idle_seconds == pytest.approx(7.0)
 
 
 @both_ways
@@ -77,7 +108,7 @@ async def test_a_send_waits_for_room_even_if_a_receive_waits_as_well(side: Side)
         receiving = asyncio.create_task(awaited(sender.receive()))
         sending = asyncio.ensure_future(sender.send(FULL))
         await settle()
-        assert look(ends, sender).waits_for is Waiting.ROOM
+        assert look(ends, sender).waits_for is Waiting.SOCKET
         await let_go(ends)
         await sending
         assert look(ends, sender).waits_for is Waiting.MESSAGE
@@ -116,17 +147,64 @@ async def test_a_handler_that_goes_on_after_the_end_is_still_seen() -> None:
         assert not [*channel.server.streams()]
 
 
-async def test_what_a_handler_that_has_returned_left_in_the_queue_waits_for_room() -> None:
+async def test_what_a_handler_that_has_returned_left_in_the_queue_waits_for_the_socket() -> None:
     async with echoing() as (client, channel):
         server = channel.server
         async with client.server_stream(NOTE) as stream:
             channel.wires[1].hold()
             await settle()
             (live,) = server.streams()
-            assert live.waits_for is Waiting.ROOM
+            assert (live.state, live.waits_for) == ("finished", Waiting.SOCKET)
             assert live.queued_bytes > 0
             channel.wires[1].release()
             assert [reply.number async for reply in stream] == [0, 1]
+
+
+async def test_a_send_waits_for_the_window_of_its_stream_or_of_the_whole_connection() -> None:
+    async def push(stream: ServerStream[bytes, bytes]) -> None:
+        while True:
+            await stream.send(bytes(10_000))
+
+    client = Peer()
+    server = Server([], limits=Limits(send_buffer_bytes=10_000), fallback=push)
+    connection = ServerConnection(server, asyncio.get_running_loop())
+    wire = attach(connection)
+    wire.arrive(PREFACE + client.settings(initial_window_size=60_000) + client.headers(1, REQUEST))
+    await settle()
+    (live,) = server.streams()
+    assert live.waits_for is Waiting.WINDOW
+    # The connection's window is 65,535 bytes as long as its client says nothing else.
+    wire.arrive(client.window(1, 100_000))
+    await settle()
+    (live,) = server.streams()
+    assert live.waits_for is Waiting.CONNECTION
+    wire.arrive(client.window(0, 50_000))
+    wire.hold()
+    await settle()
+    (live,) = server.streams()
+    assert live.waits_for is Waiting.SOCKET
+    assert live.bytes_sent > live.queued_bytes > 0
+    await server.stop(0)
+
+
+async def test_a_sync_handler_that_has_no_thread_waits_for_one() -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Blocking(Echo):
+        def unary(self, request: Note, call: Any) -> Note:  # type: ignore[override]  # a sync handler
+            del call
+            entered.set()
+            go_on.wait()
+            return request
+
+    async with echoing(Blocking(), server_limits=Limits(sync_threads=1)) as (client, channel):
+        calls = [asyncio.ensure_future(client.unary(NOTE)) for _ in range(2)]
+        await settle()
+        await asyncio.to_thread(entered.wait)
+        waiting = sorted(live.waits_for.value for live in channel.server.streams())
+        assert waiting == [Waiting.NOTHING.value, Waiting.THREAD.value]
+        go_on.set()
+        await asyncio.gather(*calls)
 
 
 @pytest.mark.parametrize("service", ["/penstock.test.echo.Echo/", ""])
