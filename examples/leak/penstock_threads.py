@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Never
 
 import penstock
-from examples.leak.feed import LINE, LONG_LINE, TICK_SECONDS, WORKERS, OpenCalls, Topic
+from examples.leak.feed import KEEPALIVE_SECONDS, LINE, LONG_LINE, TICK_SECONDS, WORKERS, OpenCalls, Topic
 from examples.tutorial.server_stream_pb2 import ServerStreamReq, ServerStreamResp
 from examples.tutorial.server_stream_penstock import ServerStreamServerBase
 from penstock.services.grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -56,7 +56,8 @@ class Health(HealthBase):
 
 async def serve() -> None:
     """Serve until killed."""
-    server = penstock.Server([Feed(), Health()], limits=penstock.Limits(sync_threads=WORKERS))
+    keepalive = penstock.keepalive.ServerKeepalive(time_seconds=KEEPALIVE_SECONDS, timeout_seconds=KEEPALIVE_SECONDS)
+    server = penstock.Server([Feed(), Health()], limits=penstock.Limits(sync_threads=WORKERS), keepalive=keepalive)
     async with server.listening("127.0.0.1:0") as address:
         print(f"listening on {address}", flush=True)
         await asyncio.Event().wait()

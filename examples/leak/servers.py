@@ -23,8 +23,8 @@ SERVERS = [
     Server("grpcio, threads, keepalive", "grpcio_threads", ("--keepalive",)),
     Server("grpcio, threads, keepalive, handler woken", "grpcio_threads", ("--keepalive", "--wake")),
     Server("grpcio, asyncio, keepalive", "grpcio_asyncio", ("--keepalive",)),
-    Server("Penstock, async handlers", "penstock_asyncio"),
-    Server("Penstock, sync handlers", "penstock_threads"),
+    Server("Penstock, async handlers, keepalive", "penstock_asyncio"),
+    Server("Penstock, sync handlers, keepalive", "penstock_threads"),
 ]
 
 LISTENING = "listening on "

@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 5.0
 SIDE_BY_SIDE = 10
 """Measurements that run at once. They mostly wait."""
 
-SETTLING_SECONDS = 2.5 * KEEPALIVE_SECONDS
+SETTLING_SECONDS = 3.5 * KEEPALIVE_SECONDS
 """What is looked at is what is left after this: keepalive has found by then what it can find."""
 
 
