@@ -26,6 +26,7 @@ from penstock.errors import (
 )
 from penstock.fanout import Encoded, broadcast, encode, send_each
 from penstock.interceptors import Call, Interceptor
+from penstock.keepalive import ClientKeepalive, ServerKeepalive
 from penstock.limits import CallOptions, Limits
 from penstock.live import LiveStream, Waiting
 from penstock.metadata import ForeignText, Metadata, MetadataLike, MetadataValue
@@ -52,6 +53,7 @@ __all__ = [
     "ChannelState",
     "ChannelStatistics",
     "ClientCall",
+    "ClientKeepalive",
     "ClientStreamCall",
     "ClosedError",
     "Codec",
@@ -78,6 +80,7 @@ __all__ = [
     "RpcError",
     "Server",
     "ServerCall",
+    "ServerKeepalive",
     "ServerStatistics",
     "ServerStream",
     "ServerStreamCall",

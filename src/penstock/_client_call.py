@@ -12,6 +12,7 @@ from penstock._ending import CANCEL, CANCELLED, end_of
 from penstock._engine import MANY
 from penstock._interception import Inside
 from penstock._life import MADE, WITHDRAWN
+from penstock._message_watch import NEVER
 from penstock._telling import CLIENT, tell_end
 from penstock.ends import End
 from penstock.errors import Origin, RpcError, UsageError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from penstock._client_connection import ClientConnection
     from penstock._interception import Around
     from penstock._sending import Payload
+    from penstock._timers import Timers
     from penstock.channel import Channel
     from penstock.metadata import MetadataLike, MetadataValue
     from penstock.method import Kind
@@ -83,6 +85,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
             check_kind(options, CallOptions, "options is penstock.CallOptions(...)")
             if options.credentials is not None:
                 self._around = channel._around_with(options.credentials)
+        if channel._timeouts is not NEVER or options is not None:
+            self._timeouts = channel._timeouts if options is None else channel._timeouts.with_options(options)
         self._inside: Inside | None = None
         self._request: Any = None
         self._encoded_request: Payload[Any] | None = None
@@ -191,6 +195,11 @@ class ClientCall(Stream[RequestT, ReplyT]):
         except RpcError as error:
             self._conclude(error.status, error.origin, End.UNPROCESSED, retryable=True)
             raise
+        if self._timeouts is not NEVER:
+            self.set_message_timeouts()
+
+    def _timed_by(self) -> Timers | None:
+        return None if self._connection is None else self._channel._timers
 
     async def _await_connection(self) -> ClientConnection:
         connecting = self._channel._connection(wait_for_ready=self._wait_for_ready)

@@ -281,6 +281,10 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
         """
 
     @property
+    def _peer_may_send(self) -> bool:
+        """The peer has not half-closed, and the call is not over."""
+
+    @property
     def _came_compressed(self) -> bool:
         """The message taken last."""
 

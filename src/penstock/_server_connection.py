@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from penstock._admission import Entrance
 from penstock._lifetime import Lifetime
+from penstock._message_watch import NEVER
+from penstock._stall_watch import StallWatch
 from penstock._transport import Transport
 from penstock.ends import End
 from penstock.server_calls import ServerStream
@@ -35,7 +37,7 @@ class ServerConnection(Transport):
             server.limits,
             loop,
             client=False,
-            timers=server.timers,
+            timers=server.connection_timers,
             keepalive=server.keepalive,
             context=server.tls,
             compression=server.compression,
@@ -54,7 +56,9 @@ class ServerConnection(Transport):
         self.draining = asyncio.Event()
         """Set when handlers should finish: the server stops, or the connection has come to its age."""
         self.engine.set_ping_policy(server.keepalive.least_seconds, server.keepalive.without_calls)
-        self._lifetime = Lifetime(self, server.timers, server.limits)
+        self.timers = server.timers
+        self._lifetime = Lifetime(self, server.connection_timers, server.limits)
+        self._stall_watch = StallWatch(self, server.connection_timers, server.limits.stalled_send_seconds)
         self._ending: asyncio.TimerHandle | None = None
         self.stragglers = server.stragglers
         """Handlers that still run when their call is over."""
@@ -67,7 +71,7 @@ class ServerConnection(Transport):
         """The socket is open."""
         super().connection_made(transport)
         left = self._server.limits.handshake_timeout_seconds
-        self._among = self._server.timers.add(self.loop.time() + left, left, self)
+        self._among = self._server.connection_timers.add(self.loop.time() + left, left, self)
         self._server.connections.add(self)
         self._counters.connections_made += 1
         self._entrance = Entrance(self._server.gatekeeper, self.peer)
@@ -78,6 +82,7 @@ class ServerConnection(Transport):
         """The socket is closed."""
         super().connection_lost(error)
         self._among.discard(self)
+        self._stall_watch.stop()
         self._lifetime.stop()
         if self._ending is not None:
             self._ending.cancel()
@@ -165,6 +170,7 @@ class ServerConnection(Transport):
             self._among.discard(self)
             self._liveness.start()
             self._lifetime.start()
+            self._stall_watch.start()
 
     def _on_closed(self, message: str, clean: bool, foreign: bool) -> None:
         if foreign:
@@ -204,6 +210,9 @@ class ServerConnection(Transport):
             call._deadline.watch(self._server.timers, call)
         self.calls.add(call)
         call._life = call._life.start
+        if self._server.timeouts is not NEVER:
+            call._timeouts = self._server.timeouts
+            call.set_message_timeouts()
         call._task = task = self.loop.create_task(route.run(call), name=path)
         # Not a `finally` in the task: a task cancelled before its first step never runs one.
         task.add_done_callback(call._on_handler_done, context=self._context)

@@ -113,7 +113,8 @@ class Transport(asyncio.BufferedProtocol):
         """The socket takes no more."""
         self._is_behind = False
         self._watching_loop: AsyncGenerator[None, None] | None = None
-        timers, keepalive = timers or Timers(loop), keepalive or ClientKeepalive()
+        timers = Timers(loop) if timers is None else timers  # an empty one is false
+        keepalive = keepalive or ClientKeepalive()
         self._user_timeout = keepalive.timeout_seconds if keepalive.time_seconds < inf else 0.0
         self._liveness = Liveness(self, timers, keepalive)
         self._progress = WriteProgress(self, timers, limits.write_timeout_seconds)

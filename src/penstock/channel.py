@@ -15,6 +15,7 @@ from penstock._counters import Counters
 from penstock._deadline import check_timeout
 from penstock._forms import check_arguments
 from penstock._interception import Around, check_awaitable, checked
+from penstock._message_watch import of_limits
 from penstock._timers import Timers
 from penstock.client_calls import BothStreamCall, ClientStreamCall, ServerStreamCall, UnaryCall
 from penstock.ends import End
@@ -102,6 +103,7 @@ class Channel:
             self._context = _tls_context.for_client(tls, self._server_hostname)
         check_kind(limits, Limits, "limits is penstock.Limits(...)")
         self._limits = Limits() if limits is None else limits
+        self._timeouts = of_limits(self._limits)
         check_kind(keepalive, ClientKeepalive, "keepalive is penstock.keepalive.ClientKeepalive(...)")
         self.keepalive = ClientKeepalive() if keepalive is None else keepalive
         """When it asks whether the server is still there."""

@@ -99,7 +99,9 @@ class Pair:
     """Settings of both sides that fit."""
 
     client: ClientKeepalive
+    """For `Channel(keepalive=...)`."""
     server: ServerKeepalive
+    """For `Server(keepalive=...)`."""
 
 
 def check(client: ClientKeepalive, server: ServerKeepalive) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock._arguments import check_compression
 from penstock._interception import check_awaitable
+from penstock._message_watch import NEVER
 from penstock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +95,23 @@ class Limits:
     max_connection_idle_seconds: float = inf
     """A server sends a client away (GOAWAY "max_idle") that had no call for so long."""
 
+    first_message_timeout_seconds: float = inf
+    """A call ends with DEADLINE_EXCEEDED when the peer's first message did not come by then: on a server the request,
+    on a client the first reply. This and the next two can be set for a single call as well: `CallOptions`,
+    `stream.set_message_timeouts`."""
+
+    receive_idle_timeout_seconds: float = inf
+    """A call ends with DEADLINE_EXCEEDED when no message came for so long, while none waited to be received and the
+    peer had not half-closed."""
+
+    send_idle_timeout_seconds: float = inf
+    """A call ends with DEADLINE_EXCEEDED when this side sent no message for so long, while none waited to be taken and
+    this side had not half-closed."""
+
+    stalled_send_seconds: float = 300.0
+    """A server ends a call with RESOURCE_EXHAUSTED of whose queued messages the client took not one byte for so long:
+    it keeps its window shut, and what it was sent waits here."""
+
     reconnect_initial_seconds: float = 1.0
     """Pause after the first failed attempt to connect."""
 
@@ -147,7 +165,17 @@ class CallOptions:
     credentials: Credentials | None = None
     """Metadata fetched for this call, after the channel's own credentials: an async function of the call."""
 
+    first_message_timeout_seconds: float | None = None
+    """As in `Limits`; `None`: as the channel's limits say."""
+
+    receive_idle_timeout_seconds: float | None = None
+    """As in `Limits`; `None`: as the channel's limits say."""
+
+    send_idle_timeout_seconds: float | None = None
+    """As in `Limits`; `None`: as the channel's limits say."""
+
     def __post_init__(self) -> None:
+        NEVER.with_options(self)
         check_compression(self.compression)
         if self.credentials is not None:
             check_awaitable(self.credentials, "credentials")

@@ -18,6 +18,7 @@ from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
 from penstock._memory import Memory
+from penstock._message_watch import of_limits
 from penstock._pool import Pool
 from penstock._stragglers import Stragglers
 from penstock._timers import Timers
@@ -80,6 +81,8 @@ class Server:
     ) -> None:
         check_kind(limits, Limits, "limits is penstock.Limits(...)")
         self.limits = Limits() if limits is None else limits
+        self.timeouts = of_limits(self.limits)
+        """How long calls may be without messages."""
         check_compression(compression)
         self.compression = compression
         """What replies are compressed with."""
@@ -114,6 +117,7 @@ class Server:
         self._listeners = Listeners()
         self._addresses: list[str] = []
         self._timers: Timers | None = None
+        self._connection_timers: Timers | None = None
         self._pool: Pool | None = None
         self._stragglers: Stragglers | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -130,6 +134,13 @@ class Server:
         if self._timers is None:
             self._timers = Timers(asyncio.get_running_loop())
         return self._timers
+
+    @property
+    def connection_timers(self) -> Timers:
+        """What its connections are watched by, however many calls they have."""
+        if self._connection_timers is None:
+            self._connection_timers = Timers(asyncio.get_running_loop())
+        return self._connection_timers
 
     @property
     def pool(self) -> Pool:
@@ -320,7 +331,7 @@ class Server:
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
             # It listened in another one before: timers and waiters of that are of no use here.
-            self._timers = self._pool = self._stragglers = None
+            self._timers = self._connection_timers = self._pool = self._stragglers = None
             self.draining = asyncio.Event()
         self._loop = loop
 

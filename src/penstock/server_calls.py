@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from penstock._admission import Meters
     from penstock._sending import Payload
     from penstock._server_connection import ServerConnection
+    from penstock._timers import Timers
     from penstock.compression import Compression
     from penstock.metadata import MetadataLike, MetadataValue
     from penstock.tls import TlsPeer
@@ -250,6 +251,14 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         except Exception:  # noqa: BLE001 - what failed before has been logged
             self._finish(FAILED.code, FAILED.message, None, None, False)
         self._life = self._life.finish
+
+    # Waiting.
+
+    def _may_send(self) -> bool:
+        return self._life is RUNNING
+
+    def _timed_by(self) -> Timers | None:
+        return self._connection.timers
 
     # The end.
 

@@ -19,7 +19,10 @@ PACKAGE = Path(penstock.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("[a-z]*.py"))
 SENDS = {"send", "send_nowait", "send_many", "send_from", "send_initial_metadata", "broadcast", "send_each"}
 
-NAMESPACES = {"tls": {"client_context", "server_context"}}
+NAMESPACES = {
+    "keepalive": {"DEFAULT", "FRUGAL", "GRPC", "LIVELY", "Pair", "STEADY", "check"},
+    "tls": {"client_context", "server_context"},
+}
 """Modules in the package's own `__all__`, and what is reached through them alone."""
 
 

@@ -57,7 +57,7 @@ async def test_a_client_that_says_only_a_part_is_closed_in_time(said: bytes) -> 
 
 async def test_a_client_that_said_its_preface_is_not_timed_any_more() -> None:
     async with alone() as (connection, wire):
-        assert len(connection._server.timers) == 1
+        assert len(connection._server.connection_timers) == 1
         waiting = connection._among
         wire.arrive(PREFACE + SETTINGS)
         await settle()
@@ -67,7 +67,7 @@ async def test_a_client_that_said_its_preface_is_not_timed_any_more() -> None:
 async def test_a_lost_connection_is_not_timed_any_more() -> None:
     async with alone() as (connection, wire):
         wire.lose(None)
-        assert len(connection._server.timers) == 0
+        assert len(connection._server.connection_timers) == 0
 
 
 async def test_shutting_down_says_goaway_or_before_the_preface_just_closes() -> None:

@@ -166,6 +166,12 @@ impl<B: Body> Connection<B> {
         self.streams.get(&id).map_or(0, |stream| stream.outbox.len())
     }
 
+    /// The peer has not half-closed, and the call is not over.
+    #[must_use]
+    pub fn peer_may_send(&self, id: u32) -> bool {
+        self.streams.get(&id).is_some_and(|stream| !stream.half_closed)
+    }
+
     /// Bytes received and not taken.
     #[must_use]
     pub fn held(&self, id: u32) -> usize {

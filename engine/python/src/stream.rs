@@ -246,6 +246,12 @@ impl StreamBase {
         Ok(ready)
     }
 
+    /// The peer has not half-closed, and the call is not over.
+    #[getter]
+    fn _peer_may_send(&self) -> bool {
+        self.link.get().is_some_and(|link| link.shared.with(|core| core.peer_may_send(link.id)))
+    }
+
     #[getter]
     fn _receiving(&self) -> bool {
         self.receiving.load(Relaxed)
