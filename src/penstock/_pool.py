@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import OrderedDict
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -116,21 +116,25 @@ class Queue:
     __slots__ = ("first", "jobs")
 
     def __init__(self) -> None:
-        self.jobs: deque[Job] = deque()
+        # All may be taken out at once, when a connection is lost: that must not cost a search for each.
+        self.jobs: OrderedDict[Job, None] = OrderedDict()
         self.first = 0
         """Those that are the first of their call."""
 
     def put(self, job: Job) -> None:
         """Add one at its place: the last, or, without a number, the first."""
-        if job.number:
-            self.jobs.append(job)
-        else:
-            self.jobs.appendleft(job)
+        self.jobs[job] = None
+        if not job.number:
+            self.jobs.move_to_end(job, last=False)
         self.first += job.is_first
+
+    def next(self) -> Job | None:
+        """Look at the next one."""
+        return next(iter(self.jobs), None)
 
     def take(self) -> Job:
         """Give the next one."""
-        job = self.jobs.popleft()
+        job = self.jobs.popitem(last=False)[0]
         self.first -= job.is_first
         return job
 
@@ -138,7 +142,7 @@ class Queue:
         """Take one out. False: it is not here."""
         if job not in self.jobs:
             return False
-        self.jobs.remove(job)
+        del self.jobs[job]
         self.first -= job.is_first
         return True
 
@@ -224,10 +228,10 @@ class Pool:
 
     def _next(self) -> Queue | None:
         """Whose turn it is: in the order they came, as far as threads are free for them."""
-        unary, steps = self._unary.jobs, self._steps.jobs
-        if steps and self._is_free_for(steps[0]) and (not unary or steps[0].number < unary[0].number):
+        unary, step = self._unary.next(), self._steps.next()
+        if step is not None and self._is_free_for(step) and (unary is None or step.number < unary.number):
             return self._steps
-        return self._unary if unary and self._is_free_for(unary[0]) else None
+        return self._unary if unary is not None and self._is_free_for(unary) else None
 
     def _add_thread(self, job: Job) -> bool:
         name = f"penstock sync handler {self.threads + 1}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from penstock._deadline import CLOCK_SECONDS
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("penstock.server")
 
 
+SHOWN_AT_ONCE = 10
+"""Handlers that are shown with their stack, of those whose time is over together: a stack costs a millisecond."""
+
+
 class Stragglers:
     """The handlers of a server that were cancelled and have not ended, by their calls.
 
-    All get the same time, so those whose time is over are the first that came: one dictionary, one timer.
+    All get the same time, so those whose time is over are the first that came: one ordered dictionary, one timer.
     """
 
     __slots__ = ("_loop", "_seconds", "_timer", "cancelled", "detached", "detached_in_all")
@@ -28,7 +33,7 @@ class Stragglers:
         self._loop = loop
         self._seconds = seconds
         self._timer: asyncio.TimerHandle | None = None
-        self.cancelled: dict[ServerStream[Any, Any], float] = {}
+        self.cancelled: OrderedDict[ServerStream[Any, Any], float] = OrderedDict()
         """Those that clean up, and when each was cancelled (the loop's clock)."""
         self.detached: dict[ServerStream[Any, Any], float] = {}
         """Those that took too long and still run, and when each was cancelled."""
@@ -53,14 +58,28 @@ class Stragglers:
     def _look(self) -> None:
         self._timer = None
         now = self._loop.time()
+        more: Counter[str] = Counter()
+        shown = 0
         while self.cancelled:
             call, since = next(iter(self.cancelled.items()))
             if since + self._seconds > now + CLOCK_SECONDS:
                 self._timer = self._loop.call_at(since + self._seconds, self._look)
-                return
+                break
             del self.cancelled[call]
-            self.detached[call] = since
-            self.detached_in_all += 1
-            text = "%s from %s: the handler still runs %.1f s after its cancellation, and is detached. It is here:\n%s"
-            logger.error(text, call.method, call.peer, now - since, call._where().rstrip())
-            call._detach()
+            self._detach(call, since)
+            if shown < SHOWN_AT_ONCE:
+                shown += 1
+                text = (
+                    "%s from %s: the handler still runs %.1f s after its cancellation, and is detached. It is here:\n%s"
+                )
+                logger.error(text, call.method, call.peer, now - since, call._where().rstrip())
+            else:
+                more[call.method] += 1
+        if more:
+            counts = ", ".join(f"{count} of {method}" for method, count in more.most_common())
+            logger.error("more handlers still run after their cancellation, and are detached: %s", counts)
+
+    def _detach(self, call: ServerStream[Any, Any], since: float) -> None:
+        self.detached[call] = since
+        self.detached_in_all += 1
+        call._detach()

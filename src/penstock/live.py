@@ -126,7 +126,7 @@ def of_server(server: Server, method: str, peer: str) -> Iterator[LiveStream]:
                 # Whoever iterates may await meanwhile, and calls end.
                 if call.method.startswith(method) and call in connection.calls:
                     yield _of_server_call(call)
-    for call in server.detached:
+    for call in list(server.detached):
         if call.method.startswith(method) and call.peer.startswith(peer) and call in server.detached:
             yield _of_server_call(call)
 

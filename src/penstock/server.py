@@ -30,7 +30,7 @@ from penstock.method import raw_method, server_codec
 from penstock.stopping import StopReport, close_connections, end_calls, stop_signals
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from penstock._server_connection import ServerConnection
@@ -157,9 +157,9 @@ class Server:
         return self._stragglers
 
     @property
-    def detached(self) -> tuple[ServerStream[Any, Any], ...]:
+    def detached(self) -> Collection[ServerStream[Any, Any]]:
         """Calls that are over, and nobody waits for their handlers, which still run."""
-        return () if self._stragglers is None else tuple(self._stragglers.detached)
+        return () if self._stragglers is None else self._stragglers.detached
 
     def route(self, path: str) -> Route | None:
         """What serves `path`, or `None`."""

@@ -169,6 +169,15 @@ async def test_a_job_that_waits_can_be_withdrawn_and_one_that_runs_cannot() -> N
         assert on.entered == ["running", "in its place"]
 
 
+async def test_jobs_by_the_thousand_are_withdrawn_in_any_order() -> None:
+    async with stage(1) as on:
+        on.start("running")
+        waiting = [on.start(str(number), is_step=True, is_first=False) for number in range(5000)]
+        for job in reversed(waiting):
+            assert on.pool.withdraw(job)
+        assert on.pool.waiting == 0
+
+
 async def test_what_is_left_of_an_abandoned_job_is_done_behind_it(caplog: pytest.LogCaptureFixture) -> None:
     def fail() -> None:
         on.entered.append("afterwards")

@@ -103,3 +103,20 @@ async def test_without_a_limit_nobody_is_detached() -> None:
     assert stragglers._timer is None
     stragglers.remove(call)
     assert not stragglers.cancelled
+
+
+async def test_of_many_whose_time_is_over_together_a_few_are_shown_and_all_are_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stragglers = Stragglers(asyncio.get_running_loop(), 0.01)
+    many = calls(1000)
+    for call in many:
+        stragglers.add(call)
+    await asyncio.sleep(0.02)  # real time: all are over when it looks
+    await within_bound(many[-1].detached)
+    assert (len(stragglers.detached), stragglers.detached_in_all) == (1000, 1000)
+    shown = [record for record in caplog.records if "the handler still runs" in record.getMessage()]
+    more = [record.getMessage() for record in caplog.records if record not in shown]
+    assert len(shown) == 10 * len(more)
+    assert sum(int(text.rpartition("detached: ")[2].split()[0]) for text in more) == 1000 - len(shown)
+    caplog.clear()
