@@ -112,6 +112,8 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
             raise
 
     async def _send_while_open(self, source: AsyncIterable[SendT | Encoded[SendT]]) -> None:
+        if self._status is not None:
+            raise self._why_closed()  # nothing will end a wait that begins now
         iterator = aiter(source)
         scope = asyncio.timeout(None)
         try:

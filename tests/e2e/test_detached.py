@@ -104,7 +104,7 @@ async def test_its_place_is_free_and_the_log_says_once_where_it_is(
         assert (now.calls_open, now.handlers_open, now.handlers_detached, now.is_idle) == (0, 1, 1, False)
         assert now.threads_busy == (1 if handler == "blocking" else 0)
         (live,) = pair.server.streams()
-        assert (live.method, live.waits_for) == ("/penstock.test.echo.Echo/ServerStream", penstock.Waiting.ENDED)
+        assert (live.method, live.waits_for) == ("/penstock.test.echo.Echo/ServerStream", penstock.Waiting.DETACHED)
 
         caplog.set_level(logging.INFO, "penstock.server")
         stubborn.let_go()

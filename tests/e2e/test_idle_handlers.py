@@ -57,7 +57,7 @@ async def test_a_handler_that_reads_nothing_holds_a_window_and_its_end_is_told(
             pouring = asyncio.ensure_future(pour(stream))
             (call,) = [call for connection in pair.server.connections for call in connection.calls]
             await until(lambda: call._held_bytes >= SMALL.stream_window_bytes - MESSAGE_BYTES)
-            await until(lambda: any(live.waits_for is penstock.Waiting.ROOM for live in pair.channel.streams()))
+            await until(lambda: any(live.waits_for is penstock.Waiting.WINDOW for live in pair.channel.streams()))
             assert call._held_bytes <= SMALL.stream_window_bytes
             assert stream._queued_bytes <= SMALL.send_buffer_bytes + MESSAGE_BYTES + 20
             # Others on the connection are not held up by what nobody reads.

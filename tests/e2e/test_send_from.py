@@ -190,6 +190,7 @@ async def ends_at(count: int, code: penstock.StatusCode, stream: "penstock.Serve
 async def test_a_source_that_waits_is_closed_when_the_server_ends_the_call(
     code: penstock.StatusCode, error: type[Exception]
 ) -> None:
+    # field.md 1a, row 7: what fed a call stayed for ever when the call had ended meanwhile.
     source = Source(3)
     async with connected(Echo(client_stream=lambda stream: ends_at(3, code, stream))) as pair:
         async with pair.client.client_stream() as stream:
@@ -197,6 +198,11 @@ async def test_a_source_that_waits_is_closed_when_the_server_ends_the_call(
                 await within_bound(stream.send_from(source.messages()))
             assert source.waits.is_set()
             assert source.closed_in is source.task is not None
+            # One that comes too late is not asked at all: it may never give anything.
+            late = Source(0)
+            with pytest.raises(error):
+                await within_bound(stream.send_from(late.messages()))
+            assert late.task is None
 
 
 async def test_a_task_that_feeds_a_call_ends_with_it() -> None:
