@@ -26,10 +26,11 @@ class Stubborn:
         self.go_on = asyncio.Event()
         self.may_go_on = threading.Event()
         self.entered = asyncio.Event()
-        self.ended = 0
+        self.entries = self.ended = 0
         self._loop = asyncio.get_running_loop()
 
     async def _persist(self) -> None:
+        self.entries += 1
         self.entered.set()
         while not self.go_on.is_set():
             try:
@@ -139,11 +140,12 @@ async def test_detached_handlers_do_not_count_against_any_limit(
     )
     async with server.listening("127.0.0.1:0") as address, penstock.Channel(address) as channel:
         pair = Pair(server, channel, EchoClient(channel), address)
-        for round_number in range(1, 4):
-            for _ in range(2):
-                with pytest.raises(penstock.DeadlineExceeded):
-                    await pair.client.unary(Note(), timeout=0.02)
-            await until_detached(pair, 2 * round_number)
+        for count in (2, 4, 6):
+            waiting = [asyncio.ensure_future(pair.client.unary(Note())) for _ in range(2)]
+            await until(lambda: stubborn.entries == count)  # noqa: B023 - awaited at once
+            for call in waiting:
+                call.cancel()
+            await until_detached(pair, count)
         assert server.stragglers.detached_in_all == 6
         stubborn.let_go()
         await until(lambda: stubborn.ended == 6 and not server.stragglers.detached)
@@ -216,15 +218,11 @@ async def main():
     server = penstock.Server([Stuck()], limits=penstock.Limits(handler_cleanup_seconds=0.02))
     async with server.listening("127.0.0.1:0") as address, penstock.Channel(address) as channel:
         client = EchoClient(channel)
-        try:
-            await client.unary(Note(), timeout=0.05)
-        except penstock.DeadlineExceeded:
-            pass
-        async with client.server_stream(Note(), timeout=0.05) as stream:
-            try:
-                await stream.receive()
-            except penstock.DeadlineExceeded:
-                pass
+        call = asyncio.ensure_future(client.unary(Note()))
+        async with client.server_stream(Note()):
+            while len(list(server.streams())) < 2 or not server.pool.running:
+                await asyncio.sleep(0.001)
+            call.cancel()
         report = await server.stop(0)
         over = 0
     print("stopped", len(server.stragglers.detached))

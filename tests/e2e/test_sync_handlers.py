@@ -235,8 +235,10 @@ async def test_what_a_handler_raises_is_its_status(caplog: pytest.LogCaptureFixt
 async def test_a_step_that_takes_too_long_keeps_its_thread_and_not_its_call() -> None:
     service = Sync()
     async with connected(service, server_limits=penstock.Limits(sync_threads=2)) as pair:
+        call = asyncio.ensure_future(pair.client.unary(Note(text="block"), timeout=1))
+        await service.gate.until_blocked()
         with pytest.raises(penstock.DeadlineExceeded):
-            await pair.client.unary(Note(text="block"), timeout=0.05)
+            await call
         assert pair.server.pool.running == 1
         assert (await pair.client.unary(Note(text="other"))).text == "other"
         service.gate.open()

@@ -39,7 +39,10 @@ def server() -> Iterator[Server]:
     _watchdog.leave(made)
 
 
-def test_a_loop_that_turns_is_not_told_of(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_loop_that_turns_is_not_told_of(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(_watchdog, "LONGEST_STEP_SECONDS", 0.001)
+    server = Server(3600)
+
     async def turn() -> None:
         _watchdog.watch(server)
         answers: list[float] = []
@@ -50,6 +53,7 @@ def test_a_loop_that_turns_is_not_told_of(server: Server, caplog: pytest.LogCapt
             await asyncio.sleep(0.001)  # real time: the thread sets no event of the loop
 
     asyncio.run(asyncio.wait_for(turn(), BOUND_SECONDS))
+    _watchdog.leave(server)
     assert (server.blocked_in_all, caplog.records) == (0, [])
 
 
@@ -67,8 +71,10 @@ def test_two_servers_share_a_thread_and_the_shorter_time(server: Server, caplog:
 
     asyncio.run(block())
     _watchdog.leave(patient)
-    assert (server.blocked_in_all, patient.blocked_in_all) == (1, 1)
-    assert [record.levelno for record in caplog.records if "has been blocked" in record.message] == [logging.ERROR]
+    # Once at least: a machine that is busy with other things blocks it too.
+    told = [record.levelno for record in caplog.records if "has been blocked" in record.message]
+    assert told == [logging.ERROR] * server.blocked_in_all
+    assert server.blocked_in_all == patient.blocked_in_all >= 1
     assert "a task that is no handler (Task-" in caplog.text
     caplog.clear()
 
