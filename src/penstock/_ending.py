@@ -41,7 +41,7 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
     _end: End | None
     _error: RpcError | None
     _trailers: list[tuple[str, MetadataValue]] | None
-    _told: bool
+    _told: int
 
     @property
     def status(self) -> Status | None:
@@ -63,7 +63,8 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         # A loop that throws the outcome away and asks again must not hold up the event loop, its own end included.
         if self._told:
             await asyncio.sleep(0)
-        self._told = True
+        # Not the task: it and its frames would hold the call, and the call would hold it.
+        self._told = id(asyncio.current_task())
 
     # The end.
 

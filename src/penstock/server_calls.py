@@ -302,7 +302,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             self._cancelling = self._loop.call_later(NOTICE_SECONDS, self._cancel_handler)
         else:
             # After tasks of its own that wait on this stream were told: they may end it by themselves, in order.
-            self._cancelling = self._loop.call_soon(self._cancel_handler)
+            self._cancelling = self._loop.call_soon(self._cancel_unless_told)
 
     def _is_told(self) -> bool:
         """The handler learns of the end by itself."""
@@ -313,6 +313,13 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
             or any(task is sending for _, sending in self._sources)
             or task is asyncio.current_task()
         )
+
+    def _cancel_unless_told(self) -> None:
+        if self._told == id(self._task):
+            # It was about to run, and learned of the end in the meantime.
+            self._cancelling = self._loop.call_later(NOTICE_SECONDS, self._cancel_handler)
+        else:
+            self._cancel_handler()
 
     def _cancel_handler(self) -> None:
         self._cancelling = None

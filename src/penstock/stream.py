@@ -44,7 +44,7 @@ class Stream(ReceivingStream[SendT, ReceiveT]):
         self._end = None
         self._error = None
         self._trailers = None
-        self._told = False
+        self._told = 0
         self._ended_sending = False
         self._timeouts = NEVER
         self._message_watch = None

@@ -288,3 +288,28 @@ async def test_a_call_that_is_over_is_freed_without_a_garbage_collection() -> No
         assert [reference() for reference in seen] == [None, None]
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_handler_that_runs_when_the_call_ends_is_not_cancelled_in_its_cleanup(turns: int) -> None:
+    story: list[str] = []
+
+    async def handler(stream: ServerStream[bytes, bytes]) -> None:
+        try:
+            while True:
+                await stream.send(b"")
+                await asyncio.sleep(0)
+        except Cancelled:
+            story.append("told")
+        finally:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            story.append("cleaned up")
+
+    async with connected(fallback=handler) as channel, channel.stream("/a.B/C") as stream:
+        await stream.receive()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        stream.cancel()
+        await settle()
+        assert story[-1] == "cleaned up"

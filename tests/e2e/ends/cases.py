@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import penstock
 from penstock import End, Kind, RpcError, StatusCode
 from tests.e2e.ends.scene import LeftError, Scene, Way
+from tests.e2e.support import until
 from tests.protos.echo_pb2 import Note
 
 UNDECODABLE = b"\xff"
@@ -30,7 +31,9 @@ class Case:
     spares_connection: bool = True
     """The connection lives, and the next call takes the place of this one."""
     or_of_server: End | None = None
-    """When both sides find out by themselves, which may be first."""
+    """It may see the end of the connection, or of the time, before it sees what the client did."""
+    from_outside: bool = False
+    """Neither program nor handler has a part in it: it happens to a handler that waits for room as well."""
 
     @property
     def name(self) -> str:
@@ -40,8 +43,18 @@ class Case:
     @property
     def ways(self) -> list[Way]:
         """The programs that it happens to."""
-        iterating = [Way(kind, True) for kind in self.kinds if not kind.one_reply]
-        return [Way(kind) for kind in self.kinds] + iterating
+        reading = [kind for kind in self.kinds if not kind.one_reply]
+        return [
+            *(Way(kind) for kind in self.kinds),
+            *(Way(kind, inside=True) for kind in self.kinds),
+            *(Way(kind, iterates=True) for kind in reading),
+            *(Way(kind, floods=True) for kind in reading if self.from_outside),
+        ]
+
+    def raised(self, way: Way) -> type[BaseException] | None:
+        """What the program gets: who reads nothing hears of the end when it asks."""
+        silent = way.floods and self.raises is not None and issubclass(self.raises, RpcError)
+        return None if silent else self.raises
 
 
 SENDING = (Kind.CLIENT_STREAM, Kind.BOTH_STREAM)
@@ -116,7 +129,7 @@ async def cancel_from_another_task(scene: Scene) -> None:
 
 
 async def miss_the_deadline(scene: Scene) -> None:
-    await asyncio.wait([scene.caller])
+    await until(lambda: scene.client.end)
 
 
 async def close_the_channel(scene: Scene) -> None:
@@ -219,6 +232,7 @@ CASES = [
         End.PEER_CANCELLED,
         StatusCode.CANCELLED,
         asyncio.CancelledError,
+        from_outside=True,
     ),
     Case(
         cancel_from_another_task,
@@ -227,6 +241,7 @@ CASES = [
         End.PEER_CANCELLED,
         StatusCode.CANCELLED,
         penstock.Cancelled,
+        from_outside=True,
     ),
     Case(
         miss_the_deadline,
@@ -237,6 +252,7 @@ CASES = [
         penstock.DeadlineExceeded,
         timeout=0.5,
         or_of_server=End.PEER_CANCELLED,
+        from_outside=True,
     ),
     Case(
         close_the_channel,
@@ -246,6 +262,8 @@ CASES = [
         StatusCode.CANCELLED,
         penstock.Cancelled,
         spares_connection=False,
+        from_outside=True,
+        or_of_server=End.CONNECTION_LOST,  # what the client had not read when it closed makes that a reset
     ),
     Case(
         kill_on_the_client,
@@ -254,6 +272,7 @@ CASES = [
         End.PEER_CANCELLED,
         StatusCode.CANCELLED,
         penstock.Cancelled,
+        from_outside=True,
     ),
     Case(
         kill_on_the_server,
@@ -262,6 +281,7 @@ CASES = [
         End.KILLED,
         StatusCode.CANCELLED,
         penstock.Cancelled,
+        from_outside=True,
     ),
     Case(
         reset_the_connection,
@@ -271,6 +291,7 @@ CASES = [
         StatusCode.CANCELLED,
         penstock.Unavailable,
         spares_connection=False,
+        from_outside=True,
     ),
     Case(
         give_up_the_connection,
@@ -280,6 +301,7 @@ CASES = [
         StatusCode.CANCELLED,
         penstock.Unavailable,
         spares_connection=False,
+        from_outside=True,
     ),
     Case(
         loop_ends,
@@ -289,6 +311,7 @@ CASES = [
         StatusCode.CANCELLED,
         penstock.Unavailable,
         spares_connection=False,
+        from_outside=True,
     ),
     Case(
         stop_the_server,
@@ -298,6 +321,7 @@ CASES = [
         StatusCode.UNAVAILABLE,
         penstock.Unavailable,
         spares_connection=False,
+        from_outside=True,
     ),
     Case(
         send_too_much,

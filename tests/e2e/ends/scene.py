@@ -10,7 +10,7 @@ from typing import Any
 import penstock
 from penstock import Kind
 from penstock.testing import FaultProxy
-from tests.e2e.support import Echo, Pair, within_bound
+from tests.e2e.support import Echo, Pair, until
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoClient
 
@@ -39,11 +39,16 @@ class Way:
     kind: Kind
     iterates: bool = False
     """With `async for`, not with `receive()`; for kinds with many replies."""
+    floods: bool = False
+    """The handler yields without end and waits for room: the program reads nothing. For kinds with many replies."""
+    inside: bool = False
+    """There is an interceptor on either side."""
 
     @property
     def name(self) -> str:
         """For the name of the test."""
-        return self.kind.name.lower() + ("-iterating" if self.iterates else "")
+        variants = {"iterating": self.iterates, "flooded": self.floods, "inside": self.inside}
+        return "-".join([self.kind.name.lower(), *(name for name, is_so in variants.items() if is_so)])
 
     @property
     def may_send(self) -> bool:
@@ -65,8 +70,10 @@ class Scene:
         """The program that called."""
         self.client_does: Callable[[], object] = lambda: None
         """In its block or loop, when the handler's message comes; then it leaves."""
-        self.closed = asyncio.Event()
-        """The handler's `finally` ran to its end, in its own task and context."""
+        self.closed: list[str] = []
+        """What ran its `finally` to the end, in its own task and context: handler, interceptors."""
+        self.program_may_go = asyncio.Event()
+        """It waits for this, where it reads nothing."""
         self._entered = asyncio.Event()
         self._told: asyncio.Future[HandlerDoes] = asyncio.get_running_loop().create_future()
 
@@ -110,12 +117,12 @@ class Scene:
         elif self.way.kind is Kind.SERVER_STREAM:
             async with echo.server_stream(Note(), **options) as replies:
                 self.client = replies
-                await self._read(replies)
+                await (self.program_may_go.wait() if self.way.floods else self._read(replies))
         else:
             async with echo.both_stream(**options) as both:
                 self.client = both
                 await both.send(Note())
-                await self._read(both)
+                await (self.program_may_go.wait() if self.way.floods else self._read(both))
 
     async def _read(self, stream: Any) -> None:
         if self.way.iterates:
@@ -140,8 +147,8 @@ class Scene:
         return await (await self._told)(stream)
 
     @asynccontextmanager
-    async def followed(self) -> AsyncIterator[None]:
-        """Around what a handler does: at the end of the block there is the task and the context of its beginning."""
+    async def followed(self, what: str) -> AsyncIterator[None]:
+        """Around what it does: at the end of the block there is the task and the context of its beginning."""
         task = asyncio.current_task()
         token = USER.set("somebody")
         try:
@@ -151,7 +158,7 @@ class Scene:
             assert asyncio.current_task() is task
             assert USER.get() == "somebody"
             USER.reset(token)  # raises in another context
-            self.closed.set()
+            self.closed.append(what)
 
     async def _send_go(self, stream: "penstock.ServerStream[Any, Any]") -> None:
         if self.way.kind is Kind.CLIENT_STREAM:
@@ -160,16 +167,26 @@ class Scene:
             await stream.send(Note(number=GO))
         await asyncio.Event().wait()
 
+    def is_open(self) -> bool:
+        """The handler waits, as the way says."""
+        if self.way.floods:
+            return hasattr(self, "server") and bool(self.server._send_waiters)
+        return self._entered.is_set()
+
     def service(self) -> Echo:
         """Serve with this scene's handlers."""
 
         async def one_reply(stream: Any) -> Note | None:
-            async with self.followed():
+            async with self.followed("handler"):
                 return await self.handle(stream)
 
         async def many_replies(stream: Any) -> AsyncIterator[Note]:
-            async with self.followed():
+            async with self.followed("handler"):
                 yield Note(number=1)
+                if self.way.floods:
+                    self.server = stream
+                    while True:
+                        yield Note(payload=bytes(900))
                 await self.handle(stream)
 
         async def unary(request: Note, call: Any) -> Note | None:
@@ -187,14 +204,19 @@ class Scene:
 async def opened(way: Way, *, timeout: float | None = None) -> AsyncIterator[Scene]:
     """Open a call; afterwards its program and its handler have ended."""
     scene = Scene(way, timeout)
-    server = penstock.Server([scene.service()], limits=ONE_AT_A_TIME)
+
+    def inside(side: str) -> list[Any]:
+        return [lambda _call: scene.followed(side)] if way.inside else []
+
+    server = penstock.Server([scene.service()], limits=ONE_AT_A_TIME, interceptors=inside("server"))
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(server.listening("127.0.0.1:0"))
         scene.proxy = await stack.enter_async_context(FaultProxy(address))
+        limits = penstock.Limits(max_receive_message_bytes=1000)
         channel = await stack.enter_async_context(
-            penstock.Channel(scene.proxy.address, limits=penstock.Limits(max_receive_message_bytes=1000))
+            penstock.Channel(scene.proxy.address, limits=limits, interceptors=inside("client"))
         )
         scene.pair = Pair(server, channel, EchoClient(channel), address)
         scene.caller = asyncio.ensure_future(scene.call())
-        await within_bound(scene._entered.wait())
+        await until(scene.is_open)
         yield scene
