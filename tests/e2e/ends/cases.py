@@ -161,6 +161,17 @@ async def stop_the_server(scene: Scene) -> None:
     await scene.pair.server.stop(0)
 
 
+async def stop_with_a_grace(scene: Scene) -> None:
+    await scene.pair.server.stop(0.05)
+
+
+async def say_goaway_and_return(scene: Scene) -> None:
+    for connection in scene.pair.server.connections:
+        connection.shut_down()
+    await until(scene.client_connection.draining.is_set)
+    await return_(scene)
+
+
 async def loop_ends(scene: Scene) -> None:
     for connection in [scene.client_connection, *scene.pair.server.connections]:
         connection.abort("the event loop ends", End.EXITED)
@@ -322,6 +333,25 @@ CASES = [
         penstock.Unavailable,
         spares_connection=False,
         from_outside=True,
+    ),
+    Case(
+        stop_with_a_grace,
+        End.RAISED,
+        StatusCode.UNAVAILABLE,
+        End.DRAINED,
+        StatusCode.UNAVAILABLE,
+        penstock.Unavailable,
+        spares_connection=False,
+        from_outside=True,
+    ),
+    Case(
+        say_goaway_and_return,
+        End.RETURNED,
+        StatusCode.OK,
+        End.RETURNED,
+        StatusCode.OK,
+        None,
+        spares_connection=False,
     ),
     Case(
         send_too_much,
