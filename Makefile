@@ -14,7 +14,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo leak test attack interop grpc-go grpc-js generators check conformance http2 bench bench-idle gen fmt lock clean
+.PHONY: help setup build demo leak test attack interop grpc-go grpc-js generators check conformance http2 bench idle gen fmt lock clean
 
 help:
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -60,7 +60,7 @@ http2: build ## run h2spec, h2specd and grpc's negative HTTP/2 cases (needs Go)
 bench: build ## run the benchmarks
 	$(BIN)/python -m benchmarks.run
 
-bench-idle: build ## measure what streams cost that do nothing, beside grpcio
+idle: build ## measure what idle streams cost, beside grpcio
 	$(BIN)/python -m benchmarks.idle
 
 gen: build ## write the generated code of examples/, tests/protos and src/penstock/services again, and what docs/ends.md draws
