@@ -7,14 +7,16 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import penstock
-from penstock import _handlers, _sync_handlers
+from penstock import _handlers
 from penstock._client_call import ClientCall
+from penstock._steps import Steps
 from penstock.channel import Channel
 from penstock.server import Server
 
@@ -37,8 +39,8 @@ def start() -> None:
         return
     for made in (Channel, Server, ClientCall):
         _patch(made, "__init__", _remembering_first)
-    for module in (_handlers, _sync_handlers):
-        _patch(module, "_send_all", _remembering_generator)
+    _patch(_handlers, "_send_all", _remembering_generator)
+    _patch(Steps, "__init__", _remembering_generator_of_steps)
 
 
 def stop() -> None:
@@ -92,13 +94,26 @@ def _remembering_first(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _remembering_generator(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def remembering(replies: object, call: Any, *arguments: Any, **options: Any) -> Any:
-        code = getattr(replies, "ag_code", None) or getattr(replies, "gi_code", None)
-        if code is not None:
-            made_at[replies] = f"{code.co_filename}:{code.co_firstlineno} in {code.co_qualname}, for {call.method}"
-        return function(replies, call, *arguments, **options)
+    def remembering(replies: object, call: Any) -> Any:
+        _remember_generator(replies, call)
+        return function(replies, call)
 
     return remembering
+
+
+def _remembering_generator_of_steps(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def remembering(steps: Steps, replies: object, call: Any, context: Context) -> Any:
+        _remember_generator(replies, call)
+        return function(steps, replies, call, context)
+
+    return remembering
+
+
+def _remember_generator(replies: object, call: Any) -> None:
+    code = getattr(replies, "ag_code", None) or getattr(replies, "gi_code", None)
+    if code is not None:
+        made_at[replies] = f"{code.co_filename}:{code.co_firstlineno} in {code.co_qualname}, for {call.method}"
 
 
 def _caller() -> str:

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from penstock.testing import connected, settle
 from penstock.testing.nothing_left import LeftBehind, assert_nothing_left, nothing_left_behind
 from tests.e2e.support import Echo
 from tests.protos.echo_pb2 import Note
-from tests.protos.echo_penstock import EchoClient
+from tests.protos.echo_penstock import EchoBase, EchoClient
 
 HERE = re.escape(__file__)
 
@@ -145,6 +146,31 @@ async def test_a_generator_of_a_handler_that_was_not_closed_is_named(monkeypatch
         (line,) = [line for line in found if line.startswith("open generator")]
         assert re.search(rf"of {HERE}:\d+ in .*replies, for /.*/ServerStream", line)
         await kept[0].aclose()  # type: ignore[attr-defined] # a generator has it
+
+
+async def test_a_generator_of_a_sync_handler_that_was_not_closed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Any] = []
+
+    class Blocking(EchoBase):
+        def server_stream(self, request: Note, stream: Any) -> Iterator[Note]:
+            yield request
+            threading.Event().wait(0)
+            yield request
+
+    async def forget(steps: Any, *, is_first: bool) -> None:
+        kept.append(steps._replies)
+        await steps._stream.send(next(kept[0]))
+
+    monkeypatch.setattr("penstock._steps.Steps.send_all", forget)
+    async with connected(Blocking()) as channel:
+
+        async def leave() -> None:
+            async with EchoClient(channel).server_stream(Note()) as stream:
+                await stream.receive()
+
+        (line,) = await left_of(nothing_left_behind(), leave)
+        assert re.match(rf"open generator of {HERE}:\d+ in .*Blocking.server_stream, for /.*/ServerStream", line)
+        kept[0].close()
 
 
 async def test_other_tasks_count_when_asked_for() -> None:
