@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import _stacks
+from penstock._engine import now
 from penstock._forms import name_of
 from penstock._pool import Job
 from penstock._steps import Steps, done
@@ -42,14 +42,14 @@ class SyncStream(ServerStream[RequestT, ReplyT]):
     ) -> None:
         super().__init__(codec, connection, method, authority, pairs, timeout_seconds)
         # uvloop's clock stands still while its loop waits: no clock for another thread.
-        self._ends_at = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        self._ends_at = None if timeout_seconds is None else now() + timeout_seconds
         self.job: Job | None = None
         """What a thread does for it."""
 
     @property
     def time_remaining(self) -> float | None:
         """Seconds until the client's deadline, at least 0; `None` if it set none."""
-        return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
+        return None if self._ends_at is None else max(0.0, self._ends_at - now())
 
     def cancel(self) -> None:
         """End the call now, on both sides, with CANCELLED; what is queued is dropped. Harmless after the end."""

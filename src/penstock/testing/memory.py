@@ -51,6 +51,16 @@ class Link(NamedTuple):
     server: Wire
     """The server's end."""
 
+    def go_silent(self) -> None:
+        """Have neither side hear of the other, nor of its end, as if the network were gone, until `come_back`."""
+        for end in self:
+            end.go_silent()
+
+    def come_back(self) -> None:
+        """Have both sides hear what was said meanwhile."""
+        for end in self:
+            end.come_back()
+
 
 class MemoryPeerChannel(Channel):
     """A channel whose other ends are protocols of the same loop."""

@@ -50,7 +50,7 @@ class Wire(asyncio.Transport):
         self._loop = loop
         self._capacity_bytes = capacity_bytes
         self._under_way = 0
-        self._told_to_pause = self._held = False
+        self._told_to_pause = self._held = self._silent = False
         self._arrived: deque[memoryview[Any]] = deque()
         self._reading_soon = self._end_arrived = self._end_sent = False
         self._closing = self._lost = False
@@ -66,6 +66,15 @@ class Wire(asyncio.Transport):
         """Have room again."""
         self._held = False
         self._resume()
+
+    def go_silent(self) -> None:
+        """Tell the protocol nothing that arrives, ends included, as if the network were gone, until `come_back`."""
+        self._silent = True
+
+    def come_back(self) -> None:
+        """Tell the protocol what has arrived meanwhile, and what arrives."""
+        self._silent = False
+        self._read_soon()
 
     def arrive(self, data: Data) -> None:
         """Have the protocol read this, in a later turn of the loop."""
@@ -198,7 +207,7 @@ class Wire(asyncio.Transport):
     def _read(self) -> None:
         """One read of a socket: at most what the protocol's buffer takes."""
         self._reading_soon = False
-        if not self.is_reading():
+        if self._silent or not self.is_reading():
             return
         if self._arrived:
             count = self._deliver()

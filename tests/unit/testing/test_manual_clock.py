@@ -2,16 +2,28 @@
 
 import asyncio
 import contextvars
+import threading
 import time
 
 import pytest
 
-from penstock import DeadlineExceeded, ServerStream, UsageError, _engine, _timers
+from penstock import (
+    Channel,
+    DeadlineExceeded,
+    End,
+    ServerCall,
+    ServerStream,
+    Unavailable,
+    UsageError,
+    _engine,
+    _timers,
+)
+from penstock.keepalive import ClientKeepalive
 from penstock.testing import connected, settle
 from penstock.testing.manual_clock import ManualClock
 from tests.e2e.support import Echo, within_bound
 from tests.protos.echo_pb2 import Note
-from tests.protos.echo_penstock import EchoClient
+from tests.protos.echo_penstock import EchoBase, EchoClient
 
 pytestmark = pytest.mark.loops
 
@@ -227,6 +239,46 @@ async def test_a_handler_sleeps_for_hours_in_no_time() -> None:
         await clock.advance(24 * HOUR)
         await reading
     assert numbers == [(number, number) for number in range(24)]
+
+
+async def test_keepalive_finds_a_silent_server_when_its_time_has_passed() -> None:
+    async def handler(stream: ServerStream[bytes, bytes]) -> None:
+        await asyncio.Event().wait()
+
+    clock, keepalive = ManualClock(), ClientKeepalive(time_seconds=60, timeout_seconds=20)
+    async with connected(fallback=handler, clock=clock, keepalive=keepalive) as channel:
+        async with channel.stream("/a.B/C") as stream:
+            receiving = asyncio.ensure_future(stream.receive())
+            await clock.advance(HOUR)
+            assert not receiving.done()
+            channel.links[0].go_silent()
+            await clock.advance(60 + 20 + 0.1)
+            with pytest.raises(Unavailable):
+                await receiving
+        assert stream.end is End.PEER_SILENT
+
+
+async def test_a_handler_in_a_thread_has_the_same_time_left() -> None:
+    entered, may_answer = threading.Event(), threading.Event()
+
+    class Asking(EchoBase):
+        def unary(self, request: Note, call: ServerCall) -> Note:
+            entered.set()
+            may_answer.wait()
+            assert call.time_remaining is not None
+            return Note(number=round(call.time_remaining))
+
+    clock = ManualClock()
+    async with connected(Asking(), clock=clock) as channel:
+        call = asyncio.ensure_future(answer(channel))
+        await asyncio.to_thread(entered.wait)
+        await clock.advance(4)
+        may_answer.set()
+        assert (await call).number == 6
+
+
+async def answer(channel: Channel) -> Note:
+    return await EchoClient(channel).unary(Note(), timeout=10)
 
 
 async def test_the_age_of_a_stream_follows_it() -> None:

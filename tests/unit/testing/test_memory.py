@@ -142,6 +142,19 @@ async def test_a_lost_connection_fails_its_calls_and_the_next_call_gets_another(
         assert len(channel.links) == 2
 
 
+async def test_a_silent_link_keeps_both_sides_from_each_other_until_it_comes_back() -> None:
+    async with connected(Echo()) as channel, EchoClient(channel).both_stream() as stream:
+        await stream.send(Note(number=1))
+        await stream.receive()
+        channel.links[0].go_silent()
+        await stream.send(Note(number=2))
+        receiving = asyncio.ensure_future(stream.receive())
+        await settle()
+        assert not receiving.done()
+        channel.links[0].come_back()
+        assert (await receiving).number == 2
+
+
 async def test_attempts_fail_as_they_are_told() -> None:
     async with connected(Echo(), limits=Limits(reconnect_initial_seconds=0.001)) as channel:
         channel.failures.append(ConnectionRefusedError("refused"))

@@ -138,6 +138,18 @@ async def test_a_protocol_that_paused_is_told_nothing() -> None:
     assert other.told[:2] == [b"ab", "end"]
 
 
+async def test_a_silent_end_hears_nothing_until_it_comes_back() -> None:
+    _, near, other, far = pair()
+    far.go_silent()
+    near.write(b"ab")
+    near.close()
+    await settle()
+    assert other.told == []
+    far.come_back()
+    await settle()
+    assert other.told == [b"ab", "end", ("lost", None)]
+
+
 async def test_closing_sends_what_was_written_then_an_end() -> None:
     one, near, other, far = pair()
     near.write(b"ab")
