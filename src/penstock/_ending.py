@@ -176,6 +176,19 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         return outcome(Status(StatusCode.UNAVAILABLE, "the connection is gone"), Origin.TRANSPORT)
 
 
+async def close_here(iterator: object) -> None:
+    """Close a generator in this task and context: its `finally` blocks run now, not when memory is collected."""
+    close = getattr(iterator, "aclose", None)
+    if close is None:
+        return
+    try:
+        await close()
+    except BaseExceptionGroup as group:
+        # A task group around its `yield` puts into a group what only says that it is closed.
+        if group.split(GeneratorExit)[1] is not None:
+            raise
+
+
 def end_of(error: BaseException | None) -> End:
     """Why a call ends whose block, or whose `await`, is left with this before the call had ended."""
     if isinstance(error, asyncio.CancelledError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock._deadline import INHERITED
-from penstock._ending import OK
+from penstock._ending import OK, close_here
 from penstock._forms import check_arguments, check_handler, check_services, is_sync, name_of
 from penstock._interception import Inside, awaited
 from penstock._sync_handlers import SyncStream, in_a_thread
@@ -155,10 +155,7 @@ async def _send_all(replies: AsyncIterator[Any], call: ServerStream[Any, Any]) -
         async for reply in replies:
             await call.send(reply)
     finally:
-        # Here, in the handler's own task and context: its `finally` blocks run now, not when memory is collected.
-        close = getattr(replies, "aclose", None)
-        if close is not None:
-            await close()
+        await close_here(replies)
 
 
 def _rpc_error(error: BaseException) -> RpcError | None:

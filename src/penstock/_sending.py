@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Generator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penstock import _engine
-from penstock._ending import EndingStream, ReceiveT, SendT
+from penstock._ending import EndingStream, ReceiveT, SendT, close_here
 from penstock.errors import ClosedError, EndOfStream, RpcError, WouldBlock
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
             raise self._why_closed() from None
         finally:
             if isinstance(iterator, AsyncGenerator):
-                await iterator.aclose()
+                await close_here(iterator)
 
     async def _send_and_close(self, source: Iterable[SendT | Encoded[SendT]]) -> None:
         iterator = iter(source)

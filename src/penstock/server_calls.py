@@ -346,8 +346,15 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         life = self._life = before.done
         if life is RELEASED:
             if before is not ANSWERED:
+                self._tell_late_failure(task)
                 self._on_straggler_done()
             self._release()
+
+    def _tell_late_failure(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        # Another BaseException, which `Route.run` lets pass; these two the loop raises itself.
+        if error is not None and not isinstance(error, SystemExit | KeyboardInterrupt):
+            tell_failure(f"{self.method} from {self.peer}", self._end, error)
 
     def _on_straggler_done(self) -> None:
         self._connection.stragglers.remove(self)

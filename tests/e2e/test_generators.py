@@ -256,3 +256,33 @@ async def test_a_generator_whose_cleanup_fails_is_logged_and_ends_its_call(caplo
         async with pair.client.server_stream(Note()) as stream:
             await stream.receive()
         await until(lambda: "LookupError: cleanup" in caplog.text)
+
+
+@pytest.mark.parametrize("floods", [True, False])
+async def test_a_generator_may_yield_inside_of_a_task_group(floods: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """It is closed at a `yield`, which a task group makes an exception group of (python-trio/purerpc#36)."""
+    helped: list[str] = []
+    calls: list[Any] = []
+
+    async def help_out() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            helped.append("ended")
+
+    async def replies(_request: Note, stream: penstock.ServerStream[Never, Note]) -> AsyncIterator[Note]:
+        calls.append(stream)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(help_out())
+            yield Note(number=1)
+            while floods:
+                yield Note(payload=KIB)
+            await asyncio.Event().wait()
+
+    async with connected(Echo(server_stream=replies), server_limits=TINY, client_limits=TINY) as pair:
+        async with pair.client.server_stream(Note()) as stream:
+            assert (await stream.receive()).number == 1
+            await until(lambda: not floods or calls[0]._send_waiters)
+        await pair.until_no_call_is_open()
+    assert helped == ["ended"]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

@@ -286,3 +286,19 @@ async def test_a_source_is_closed_when_the_task_that_sends_is_cancelled_and_the_
         assert source.closed_in is feeding
         await stream.end_sending()
         assert [note async for note in stream] == notes(2)
+
+
+async def test_who_reads_is_woken_when_what_feeds_the_call_breaks() -> None:
+    gate = Gate()
+    async with connected(Echo(both_stream=gate)) as pair, pair.client.both_stream() as stream:
+        reading = asyncio.ensure_future(_read(stream))
+        with pytest.raises(SourceError):
+            await stream.send_from(_breaking_later())
+        with pytest.raises(penstock.Cancelled):
+            await within_bound(reading)
+        await until(lambda: gate.outcome)
+
+
+async def _read(stream: "penstock.BothStreamCall[Note, Note]") -> None:
+    async for _ in stream:
+        pass

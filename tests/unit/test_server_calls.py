@@ -313,3 +313,22 @@ async def test_a_handler_that_runs_when_the_call_ends_is_not_cancelled_in_its_cl
         stream.cancel()
         await settle()
         assert story[-1] == "cleaned up"
+
+
+async def test_what_passes_every_except_after_the_end_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    class PassingError(BaseException):
+        """Like GeneratorExit, no Exception."""
+
+    async def handler(stream: ServerStream[bytes, bytes]) -> None:
+        try:
+            await stream.receive()
+        except Cancelled:
+            raise PassingError from None
+
+    async with connected(fallback=handler) as channel:
+        async with channel.stream("/a.B/C"):
+            await settle()
+        await settle()
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.getMessage() == "/a.B/C from memory:1: the handler raised an exception after the end, PEER_CANCELLED"
+    caplog.clear()

@@ -72,6 +72,8 @@ class Scene:
         """In its block or loop, when the handler's message comes; then it leaves."""
         self.closed: list[str] = []
         """What ran its `finally` to the end, in its own task and context: handler, interceptors."""
+        self.end_in_cleanup: penstock.End | None = None
+        """What the handler saw in its `finally`."""
         self.program_may_go = asyncio.Event()
         """It waits for this, where it reads nothing."""
         self._entered = asyncio.Event()
@@ -159,6 +161,8 @@ class Scene:
             assert USER.get() == "somebody"
             USER.reset(token)  # raises in another context
             self.closed.append(what)
+            if what == "handler":
+                self.end_in_cleanup = self.server.end
 
     async def _send_go(self, stream: "penstock.ServerStream[Any, Any]") -> None:
         if self.way.kind is Kind.CLIENT_STREAM:

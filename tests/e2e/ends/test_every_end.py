@@ -16,6 +16,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::penstock.UnfinishedCall"),
 ]
 
+OF_HANDLERS = {End.RETURNED, End.RAISED, End.FAILED, End.TASK_CANCELLED}
+"""The handler makes these itself, when it is through with its cleanup."""
+
 ALL = [pytest.param(case, way, id=f"{case.name}-{way.name}") for case in CASES for way in case.ways]
 
 
@@ -65,6 +68,7 @@ def _check_ends(case: Case, scene: Scene) -> None:
     assert server.status is not None
     if server.end is not case.or_of_server:
         assert (server.end, server.status.code) == (case.of_server, case.server_code)
+    assert scene.end_in_cleanup is (None if server.end in OF_HANDLERS else server.end)
     assert _counted(scene.pair.channel._ends) == {client.end: 1}
     assert _counted(scene.pair.server.ends) == {server.end: 1}
 
