@@ -214,7 +214,7 @@ impl<B: Body> Connection<B> {
                 stream.drop_queue();
                 self.kept.follow(stream);
             }
-            stream.end = Some(End::Trailers(trailers));
+            stream.end = Some(End::Trailers(Box::new(trailers)));
             self.schedule.mark(id);
         }
         Ok(())
@@ -270,7 +270,7 @@ impl<B: Body> Connection<B> {
             let mut trailers = HeaderMap::new();
             status::write(outcome.code, &outcome.message, &mut trailers);
             stream.drop_queue();
-            stream.end = Some(End::Trailers(trailers));
+            stream.end = Some(End::Trailers(Box::new(trailers)));
             stream.finish_sending();
             self.strikes.forgive();
         } else if let Some(send) = stream.send.as_mut() {

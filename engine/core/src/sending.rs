@@ -92,7 +92,7 @@ impl<B: Body> Stream<B> {
                 false
             }
             Some(End::Trailers(trailers)) => {
-                self.send_trailers(trailers);
+                self.send_trailers(*trailers);
                 true
             }
         }

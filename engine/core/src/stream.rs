@@ -38,7 +38,7 @@ pub(crate) enum Sending {
 #[derive(Debug)]
 pub(crate) enum End {
     HalfClose,
-    Trailers(HeaderMap),
+    Trailers(Box<HeaderMap>),
 }
 
 /// What a stream has of h2.

@@ -1,19 +1,22 @@
-//! Does a connection that lives long keep memory of calls that are over?
+//! Does a connection that lives long keep memory of calls that are over, and how much of those that are idle?
 //!
-//! Counts every byte the process allocates: the tests of this file must not run beside each other, so there is one.
+//! Counts every byte the process allocates: the tests of this file do not run beside each other.
 
 mod common;
 
 use bytes::Bytes;
 use common::{frames, pattern, settings};
-use penstock_core::{Connection, Event, Payload, Pushed, Side};
+use penstock_core::{Connection, Event, Payload, Pushed, Received, Side};
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The system's allocator, with a count of the bytes in use.
 struct Counting;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+static ALONE: Mutex<()> = Mutex::new(());
 
 // SAFETY: every call is passed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
@@ -37,6 +40,7 @@ const CALLS: u32 = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
 
 #[test]
 fn calls_cancelled_behind_a_closed_window_leave_nothing() {
+    let _alone = ALONE.lock();
     let mut connection = Connection::<Vec<u8>>::new(settings(Side::Server));
     let opening = [frames::settings(&[]).to_bytes(), frames::settings_ack().to_bytes()].concat();
     connection.feed([frames::PREFACE, &opening].concat().into());
@@ -63,4 +67,35 @@ fn calls_cancelled_behind_a_closed_window_leave_nothing() {
     }
     let grown = IN_USE.load(Relaxed).saturating_sub(early);
     assert!(grown < 16 * 1024, "{grown} bytes are in use that were not after a thousand calls");
+}
+
+const IDLE: u32 = 10_000;
+/// For each idle call, with what h2 has of it.
+const IDLE_BYTES: usize = 1_300;
+
+// The messages are larger than that: nothing of them, nor room for the next ones, may stay.
+#[test]
+fn an_idle_call_keeps_nothing_of_its_messages() {
+    let _alone = ALONE.lock();
+    let mut settings = settings(Side::Server);
+    settings.max_concurrent_streams = IDLE;
+    let mut connection = Connection::<Vec<u8>>::new(settings);
+    connection.feed([frames::PREFACE, &frames::settings(&[]).to_bytes()].concat().into());
+    connection.feed(frames::window_update(0, 1 << 30).to_bytes().into());
+    let message = frames::message(&[7; 4_000]);
+    let before = IN_USE.load(Relaxed);
+    for id in (0..IDLE).map(|i| 2 * i + 1) {
+        connection.feed(frames::request(id).to_bytes().into());
+        connection.feed(frames::data(id, 0, message.clone()).to_bytes().into());
+        let Received::Item(item) = connection.take(id) else { panic!("a message is there") };
+        connection.took(id, item.wire_bytes());
+        drop(item);
+        assert_eq!(connection.push(id, &Payload::Borrowed(&[7; 4_000])), Pushed::Queued);
+        connection.flush();
+        assert!(connection.take_output(Vec::new()).len() > 4_000);
+        assert!(!connection.await_message(id));
+        connection.take_events();
+    }
+    let each = IN_USE.load(Relaxed).saturating_sub(before) / IDLE as usize;
+    assert!(each < IDLE_BYTES, "{each} bytes for each idle call");
 }
