@@ -96,6 +96,7 @@ class ProxiedConnection:
             "server": Leg(self, self.to_client, self.to_server),
         }
         self._opening: asyncio.Task[None] | None = None
+        self._is_over = False
         self.ended: asyncio.Future[None] = loop.create_future()
         """Done when both sockets are closed."""
 
@@ -136,13 +137,16 @@ class ProxiedConnection:
         except OSError as error:
             logger.info("the proxy cannot reach %s: %s", self._proxy.upstream, error)
         else:
-            await loop.connect_accepted_socket(lambda: self._legs["client"], accepted)
+            if not self._is_over:
+                await loop.connect_accepted_socket(lambda: self._legs["client"], accepted)
 
     def _on_opened(self, accepted: socket.socket, _opening: asyncio.Task[None]) -> None:
         if not self._legs["client"].was_connected:
             accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             accepted.close()
-            self.reset()
+            self._is_over = True
+        if self._is_over:
+            self._end(True)
         self._check_finished()
 
     async def _dial(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -158,7 +162,9 @@ class ProxiedConnection:
             self._end(False)
 
     def _end(self, reset: bool) -> None:
-        if self._opening is not None:
+        self._is_over = True
+        if self._opening is not None and not self._legs["server"].was_connected:
+            # Not later: cancelled, uvloop closes a socket that was just connected without a word to its protocol.
             self._opening.cancel()
         for flow in (self.to_server, self.to_client):
             flow.stop()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from penstock.testing.conditions import BLACK_HOLE, CLEAR, Conditions
+from penstock.testing.proxied_connection import ProxiedConnection
 from penstock.testing.proxied_connection import Side as SideName
 from tests.e2e.support import until, within_bound
 from tests.unit.testing.proxied import Side, rigged
@@ -125,6 +126,27 @@ async def test_a_slow_reader_fills_the_senders_buffers() -> None:
         assert client.writer.transport.get_write_buffer_size() > 0
         connection.to_server.conditions = CLEAR
         assert len(await server.hear(total)) == total
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+async def test_it_may_end_as_soon_as_a_side_is_connected(side: SideName, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then what opens it has not gone on yet; cancelled, uvloop would close the socket without a word to us."""
+    loop = asyncio.get_running_loop()
+
+    def close_when_connected(connection: ProxiedConnection) -> None:
+        leg = connection._legs[side]
+
+        def connection_made(transport: asyncio.BaseTransport) -> None:
+            type(leg).connection_made(leg, transport)
+            loop.call_soon(connection.close)
+
+        monkeypatch.setattr(leg, "connection_made", connection_made)
+
+    async with rigged(on_connection=close_when_connected) as rig:
+        client = await rig.client()
+        await until(lambda: rig.proxy.connections_accepted)
+        await until(lambda: not rig.proxy.connections)
+        await is_reset(client)
 
 
 async def test_while_the_server_is_not_reached_nothing_is_read() -> None:
