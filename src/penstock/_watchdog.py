@@ -77,7 +77,9 @@ class Watchdog:
             if self._answered_at is not None:
                 break
             now = monotonic()
-            if now - before > 2 * step_seconds and process_time() - busy_before < (now - before) / 2:
+            if not self._loop.is_running():
+                asked_at = now  # between two runs it need not answer
+            elif now - before > 2 * step_seconds and process_time() - busy_before < (now - before) / 2:
                 asked_at = now  # the whole process stood still, or was starved: that is no fault of its loop
             elif now - asked_at >= limit_seconds and not is_told:
                 is_told = True

@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, Never
 
@@ -12,7 +12,7 @@ import pytest
 import penstock
 from tests.e2e.support import BOUND_SECONDS, TINY, Echo, connected, notes, until, within_bound
 from tests.protos.echo_pb2 import Note
-from tests.protos.echo_penstock import EchoBase
+from tests.protos.echo_penstock import EchoBase, EchoClient
 
 pytestmark = pytest.mark.loops
 
@@ -341,3 +341,39 @@ async def test_a_call_made_from_a_thread_inherits_the_deadline() -> None:
                 assert len([note async for note in stream]) == 1
     assert left[0] is not None
     assert left[0] <= 50
+
+
+async def test_its_threads_end_with_the_server() -> None:
+    def threads() -> int:
+        return sum(thread.name.startswith("penstock sync handler") for thread in threading.enumerate())
+
+    await until(lambda: not threads())
+    service = Sync()
+    async with connected(service) as pair:
+        calls = [asyncio.ensure_future(pair.client.unary(Note(text="block"))) for _ in range(5)]
+        await service.gate.until_blocked(5)
+        assert threads() == 5
+        service.gate.open()
+        await asyncio.gather(*calls)
+    await until(lambda: not threads())
+
+
+async def test_a_handler_is_in_the_context_of_its_interceptors() -> None:
+    @asynccontextmanager
+    async def naming(call: penstock.Call) -> AsyncIterator[None]:
+        USER.set(str(call.metadata["user"]))
+        yield
+
+    class Telling(EchoBase):
+        def unary(self, request: Note, call: penstock.ServerCall) -> Note:
+            return Note(text=USER.get())
+
+        def server_stream(self, request: Note, stream: penstock.ServerStream[Never, Note]) -> Iterator[Note]:
+            yield Note(text=USER.get())
+
+    server = penstock.Server([Telling()], interceptors=[naming])
+    async with server.listening("127.0.0.1:0") as address, penstock.Channel(address) as channel:
+        client = EchoClient(channel)
+        assert (await client.unary(Note(), metadata={"user": "one"})).text == "one"
+        async with client.server_stream(Note(), metadata={"user": "two"}) as stream:
+            assert [note.text async for note in stream] == ["two"]

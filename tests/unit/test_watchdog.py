@@ -79,29 +79,74 @@ def test_two_servers_share_a_thread_and_the_shorter_time(server: Server, caplog:
     caplog.clear()
 
 
+class Clocks:
+    """A watchdog whose waits take the time that the test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+        self.now = self.busy = 0.0
+        self.runs = True
+        self.watchdog = _watchdog.Watchdog(self)  # type: ignore[arg-type]  # what it needs of a loop
+        self.watchdog.watched.append(server)
+        self._server = server
+        monkeypatch.setattr(_watchdog, "monotonic", lambda: self.now)
+        monkeypatch.setattr(_watchdog, "process_time", lambda: self.busy)
+        monkeypatch.setattr(asyncio, "current_task", lambda _loop: None)
+
+    def is_running(self) -> bool:
+        return self.runs
+
+    def told_after(self, *waits: tuple[float, float]) -> list[int]:
+        """Give how often it has told after each wait; of each: the time it took, and how long the process worked."""
+        counts: list[int] = []
+        left = list(waits)
+
+        def wait(_seconds: float) -> bool:
+            if len(left) < len(waits):
+                counts.append(self._server.blocked_in_all)
+            if not left:
+                return True
+            took, busy = left.pop(0)
+            self.now += took
+            self.busy += busy
+            return False
+
+        self.watchdog._over.wait = wait  # type: ignore[method-assign, assignment]  # time is the test's
+        self.watchdog._wait_for_answer()
+        return counts
+
+
+def test_a_loop_that_does_not_answer_in_time_is_told_of_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Clocks(monkeypatch, server).told_after((0.01, 0), (0.01, 0), (0.02, 0), (0.02, 0)) == [0, 1, 1, 1]
+    caplog.clear()
+
+
 def test_a_process_that_stood_still_does_not_blame_its_loop(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Stopped by a signal, or its machine asleep: much time is over, and nothing was done in it.
-    clock = iter([0.0, 0.0, 3600.0, 3600.0, 3600.01, 3600.01, 3600.03])
-    watchdog = _watchdog.Watchdog(asyncio.new_event_loop())
-    watchdog.watched.append(server)
-    steps: list[float] = []
-
-    def wait(seconds: float) -> bool:
-        steps.append(seconds)
-        return len(steps) == 4
-
-    monkeypatch.setattr(_watchdog, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(_watchdog, "process_time", lambda: 0.0)
-    monkeypatch.setattr(watchdog._over, "wait", wait)
-    with pytest.raises(StopIteration):
-        watchdog._wait_for_answer()
-    watchdog._loop.close()
-    # Only what was measured afterwards counts.
-    assert server.blocked_in_all == 1
+    assert Clocks(monkeypatch, server).told_after((3600, 0.001), (0.01, 0.01), (0.02, 0.02)) == [0, 0, 1]
     assert "blocked for 0.0 s" in caplog.text
     caplog.clear()
+
+
+def test_code_that_let_no_thread_run_is_blamed(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As an extension does that keeps the interpreter to itself: this thread is late, and the process was busy.
+    assert Clocks(monkeypatch, server).told_after((60, 59)) == [1]
+    assert "blocked for 60.0 s" in caplog.text
+    caplog.clear()
+
+
+def test_a_loop_between_two_runs_need_not_answer(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clocks = Clocks(monkeypatch, server)
+    clocks.runs = False
+    assert clocks.told_after((0.02, 0), (0.02, 0), (0.02, 0)) == [0, 0, 0]
+    assert not caplog.records
 
 
 def test_a_loop_that_closed_is_left(server: Server) -> None:
