@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import OrderedDict
 from queue import SimpleQueue
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 logger = logging.getLogger("penstock.server")
+
+QUIET_SECONDS = 1.0
+"""Between two lines in the log about calls that are refused: many of them must not become as many lines."""
 
 UNARY_SHARE = 4
 """One thread of so many is kept for unary calls."""
@@ -164,7 +168,8 @@ class Pool:
         self._inbox: SimpleQueue[Job | None] = SimpleQueue()
         self._unary, self._steps = Queue(), Queue()
         self._count = self._idle = self._running_steps = 0
-        self._closed = self._was_spent = False
+        self._closed = False
+        self._quiet_until = -math.inf
         self.threads = 0
         """Threads there are."""
         self.running = 0
@@ -209,10 +214,11 @@ class Pool:
 
     def _refuse(self, queue: Queue) -> RpcError:
         self.refused += 1
-        if not self._was_spent:
-            self._was_spent = True
-            text = "all %d threads of sync handlers are busy, and %d calls wait: more are refused"
-            logger.warning(text, self.threads, queue.first)
+        now = self._loop.time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET_SECONDS
+            text = "%d of %d threads of sync handlers are busy, and %d calls wait: one more is refused; %d so far"
+            logger.warning(text, self.running, self._most, queue.first, self.refused)
         return RpcError(StatusCode.RESOURCE_EXHAUSTED, "the server's threads are busy, and too many calls wait for one")
 
     def _give_work(self) -> None:
@@ -254,8 +260,6 @@ class Pool:
         self._running_steps -= job.is_step
         self._idle += 1
         self._give_work()
-        if self._idle:
-            self._was_spent = False
         job.end()
         if job.abandoned:
             self._end_abandoned(job)

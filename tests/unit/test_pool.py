@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from penstock import ResourceExhausted, RpcError
+from penstock import ResourceExhausted, RpcError, _pool
 from penstock._pool import Job, Pool
 
 BOUND_SECONDS = 10.0
@@ -144,16 +144,22 @@ async def test_one_call_more_than_may_wait_is_refused(is_step: bool, caplog: pyt
     caplog.clear()
 
 
-async def test_that_calls_are_refused_is_logged_again_after_a_thread_was_free(caplog: pytest.LogCaptureFixture) -> None:
+async def test_that_calls_are_refused_is_logged_once_in_a_while(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_pool, "QUIET_SECONDS", 3600.0)
     async with stage(1, queue=1) as on:
-        for turn in range(2):
-            for number in range(2):
-                on.start(f"{turn} {number}")
-            with pytest.raises(ResourceExhausted):
-                on.start("too many")
-            on.let_go()
-            await on.until(lambda: not on.pool.running)
-        assert len(caplog.records) == 2
+        on.start("running")
+        on.start("waiting")
+        for lines in (1, 2):
+            for number in range(3):
+                with pytest.raises(ResourceExhausted):
+                    on.start(str(number))
+            assert len(caplog.records) == lines
+            on.pool._quiet_until = 0.0  # a while later
+        assert (
+            "1 of 1 threads of sync handlers are busy, and 1 calls wait: one more is refused; 4 so far" in caplog.text
+        )
     caplog.clear()
 
 
