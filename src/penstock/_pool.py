@@ -125,10 +125,10 @@ class Queue:
         self.first = 0
         """Those that are the first of their call."""
 
-    def put(self, job: Job) -> None:
-        """Add one at its place: the last, or, without a number, the first."""
+    def put(self, job: Job, *, ahead: bool) -> None:
+        """Add one as the last, or `ahead` of all others."""
         self.jobs[job] = None
-        if not job.number:
+        if ahead:
             self.jobs.move_to_end(job, last=False)
         self.first += job.is_first
 
@@ -194,7 +194,7 @@ class Pool:
         if not ahead:
             self._count += 1
             job.number = self._count
-        queue.put(job)
+        queue.put(job, ahead=ahead)
         self._give_work()
 
     def withdraw(self, job: Job) -> bool:
@@ -224,12 +224,20 @@ class Pool:
     def _give_work(self) -> None:
         while (queue := self._next()) is not None:
             job = queue.take()
-            self.running += 1
-            self._running_steps += job.is_step
             if self._idle:
                 self._idle -= 1
-            elif not self._add_thread(job):
+            elif (error := self._add_thread()) is None:
+                pass
+            elif self.threads:
+                # The system gives no more: those there are come to it in time.
+                queue.put(job, ahead=True)
+                return
+            else:
+                job.error = RpcError(StatusCode.RESOURCE_EXHAUSTED, f"no thread for a sync handler: {error}")
+                job.end()
                 continue
+            self.running += 1
+            self._running_steps += job.is_step
             self._inbox.put(job)
 
     def _next(self) -> Queue | None:
@@ -239,20 +247,16 @@ class Pool:
             return self._steps
         return self._unary if unary is not None and self._is_free_for(unary) else None
 
-    def _add_thread(self, job: Job) -> bool:
+    def _add_thread(self) -> RuntimeError | None:
         name = f"penstock sync handler {self.threads + 1}"
         # A daemon: one that is stuck in a handler must not keep the process from its end.
         thread = threading.Thread(target=_work, args=(self._inbox, self._loop, self._on_over), name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
-            job.error = RpcError(StatusCode.RESOURCE_EXHAUSTED, f"no thread for a sync handler: {error}")
-            self._running_steps -= job.is_step
-            self.running -= 1
-            job.end()
-            return False
+            return error
         self.threads += 1
-        return True
+        return None
 
     def _on_over(self, job: Job) -> None:
         """A thread is through with a job, and waits for the next."""

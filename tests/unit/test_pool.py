@@ -253,6 +253,22 @@ async def test_where_no_thread_can_be_made_the_job_fails_and_its_place_is_free(m
         assert (on.pool.threads, on.pool.running) == (0, 0)
 
 
+async def test_where_no_more_threads_can_be_made_jobs_wait_for_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with stage(4) as on:
+        on.start("one")
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            on.start("two")
+            on.start("three")
+        assert (on.pool.threads, on.pool.running, on.pool.waiting) == (1, 1, 2)
+        on.let_go("one")
+        await on.until(lambda: len(on.entered) == 3)
+        assert on.entered[0] == "one"
+
+
 async def test_a_thread_that_waits_holds_nothing_of_its_last_job() -> None:
     class Result:
         pass
