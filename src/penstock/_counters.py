@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 class Counters:
     """Sums that only grow; what lives now is counted where it lives."""
 
-    __slots__ = ("bytes_received", "calls_begun", "connection_ends", "connections_made", "ends", "pings", "resets")
+    __slots__ = (
+        "bytes_received",
+        "bytes_sent",
+        "calls_begun",
+        "connection_ends",
+        "connections_made",
+        "ends",
+        "pings",
+        "resets",
+    )
 
     def __init__(self) -> None:
         self.calls_begun = 0
@@ -25,12 +34,13 @@ class Counters:
         self.connection_ends = dict.fromkeys(End, 0)
         """Why they were closed."""
         # Of connections that have ended.
-        self.bytes_received = self.pings = self.resets = 0
+        self.bytes_received = self.bytes_sent = self.pings = self.resets = 0
 
     def add(self, connection: Transport) -> None:
         """Keep what an ending connection has counted."""
         engine = connection.engine
         self.connection_ends[connection.end_of_calls] += 1
         self.bytes_received += engine.bytes_received
+        self.bytes_sent += engine.bytes_sent
         self.pings += engine.pings_received
         self.resets += engine.resets_received

@@ -442,6 +442,10 @@ class Connection:
         """Bytes of the peer, from the beginning."""
 
     @property
+    def bytes_sent(self) -> int:
+        """Bytes for the peer, from the beginning: written to the socket, or given to TLS."""
+
+    @property
     def frames_received(self) -> int:
         """Frames of the peer, from the beginning."""
 

@@ -1,7 +1,7 @@
 """Numbers for dashboards and alarms: what is open now, and what was counted from the beginning.
 
-Every object is a frozen dataclass of plain numbers and read-only mappings. What is called `..._open` says how much
-there is now, as a gauge does; the other numbers of servers and channels only grow.
+Every object is a frozen dataclass of plain numbers and read-only mappings. What is called `..._open` or `..._busy` says
+how much there is now, as a gauge does; the other numbers of servers and channels only grow.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["ChannelStatistics", "ConnectionStatistics", "ServerStatistics"]
 class _Numbers:
     """What the dataclasses below have in common."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, str | float | dict[str, int]]:
         """All of it as JSON can say it: an `End` by its value."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
@@ -48,6 +48,8 @@ class ConnectionStatistics(_Numbers):
     """Calls on it that have not ended."""
     bytes_received: int
     """Everything that the peer sent, TLS not included."""
+    bytes_sent: int
+    """Everything that was sent to it, TLS not included."""
     pings_received: int
     """PING frames, answers to ours not included."""
     resets_received: int
@@ -72,6 +74,8 @@ class _Statistics(_Numbers):
     """Why connections ended; `CLOSED` in order and without a call on it."""
     bytes_received: int
     """Everything that peers sent, TLS not included."""
+    bytes_sent: int
+    """Everything that was sent to them, TLS not included."""
     pings_received: int
     """PING frames, answers to ours not included."""
     resets_received: int
@@ -89,17 +93,19 @@ class ServerStatistics(_Statistics):
 
     handlers_open: int
     """Handlers that still run although their call has ended."""
-    handlers_detached: int
-    """Of those, the ones that ran too long after their cancellation, so that nobody waits for them."""
-    handlers_detached_in_all: int
-    """Handlers that were detached."""
+    detached_open: int
+    """Those of them that took longer than `Limits.handler_cleanup_seconds`: nobody waits for them any more."""
+    detached: int
+    """Handlers that took longer, those that have ended since included."""
     loop_blocked: int
     """How often the event loop was blocked for longer than `Limits.blocked_loop_seconds`."""
     threads_open: int
     """Threads for sync handlers."""
     threads_busy: int
-    """Of those, the ones in which a handler works."""
-    threads_refusals: int
+    """Those of them in which a handler works."""
+    thread_waits_open: int
+    """Steps of sync handlers that wait for a thread."""
+    thread_refusals: int
     """Calls of sync handlers that were refused because too many waited for a thread."""
     refusals: Mapping[str, int]
     """Calls and connections that were refused, by the name of the limit in `Admission`."""
@@ -132,12 +138,13 @@ def of_server(server: Server) -> ServerStatistics:
         **_common(server.counters, server.connections),
         calls_open=calls_open,
         handlers_open=calls - calls_open + len(server.detached),
-        handlers_detached=len(server.detached),
-        handlers_detached_in_all=0 if stragglers is None else stragglers.detached_in_all,
+        detached_open=len(server.detached),
+        detached=0 if stragglers is None else stragglers.detached_in_all,
         loop_blocked=server.blocked_in_all,
         threads_open=0 if pool is None else pool.threads,
         threads_busy=0 if pool is None else pool.running,
-        threads_refusals=0 if pool is None else pool.refused,
+        thread_waits_open=0 if pool is None else pool.waiting,
+        thread_refusals=0 if pool is None else pool.refused,
         refusals=MappingProxyType(dict(server.gatekeeper.refused)),
     )
 
@@ -165,6 +172,7 @@ def of_connections(connections: Iterable[Transport], peer: str) -> Iterator[Conn
                 idle_seconds=now - engine.last_read_at,
                 calls_open=engine.open_calls,
                 bytes_received=engine.bytes_received,
+                bytes_sent=engine.bytes_sent,
                 pings_received=engine.pings_received,
                 resets_received=engine.resets_received,
             )
@@ -179,12 +187,14 @@ def _common(counters: Counters, connections: Iterable[Transport]) -> dict[str, A
         "connections_open": len(engines),
         "connection_ends": MappingProxyType(dict(counters.connection_ends)),
         "bytes_received": counters.bytes_received + sum(engine.bytes_received for engine in engines),
+        "bytes_sent": counters.bytes_sent + sum(engine.bytes_sent for engine in engines),
         "pings_received": counters.pings + sum(engine.pings_received for engine in engines),
         "resets_received": counters.resets + sum(engine.resets_received for engine in engines),
     }
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, MappingProxyType):
-        return {key.value if isinstance(key, Enum) else key: number for key, number in value.items()}
-    return value
+def _plain(value: Any) -> str | float | dict[str, int]:
+    if not isinstance(value, MappingProxyType):
+        number: str | float = value
+        return number
+    return {key.value if isinstance(key, Enum) else key: count for key, count in value.items()}

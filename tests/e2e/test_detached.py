@@ -102,7 +102,7 @@ async def test_its_place_is_free_and_the_log_says_once_where_it_is(
         assert f", in {handler}\n" in text
         assert stubborn.ended == 0
         now = pair.server.statistics()
-        assert (now.calls_open, now.handlers_open, now.handlers_detached, now.is_idle) == (0, 1, 1, False)
+        assert (now.calls_open, now.handlers_open, now.detached_open, now.is_idle) == (0, 1, 1, False)
         assert now.threads_busy == (1 if handler == "blocking" else 0)
         (live,) = pair.server.streams()
         assert (live.method, live.waits_for) == ("/penstock.test.echo.Echo/ServerStream", penstock.Waiting.DETACHED)
@@ -111,7 +111,7 @@ async def test_its_place_is_free_and_the_log_says_once_where_it_is(
         stubborn.let_go()
         await until(lambda: not pair.server.stragglers.detached)
         now = pair.server.statistics()
-        assert (now.handlers_detached, now.handlers_detached_in_all, now.threads_busy, now.is_idle) == (0, 1, 0, True)
+        assert (now.detached_open, now.detached, now.threads_busy, now.is_idle) == (0, 1, 0, True)
         assert (stubborn.ended, list(pair.server.streams())) == (1, [])
         assert [
             record.levelname for record in caplog.records if "the detached handler has ended" in record.message

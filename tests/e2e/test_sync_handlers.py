@@ -123,7 +123,7 @@ async def test_a_call_too_many_is_told_so_at_once() -> None:
         assert 500 <= int(str(caught.value.metadata["grpc-retry-pushback-ms"])) <= 1500
         assert pair.server.ends[penstock.End.REFUSED] == 1
         now = pair.server.statistics()
-        assert (now.threads_open, now.threads_busy, now.threads_refusals) == (1, 1, 1)
+        assert (now.threads_open, now.threads_busy, now.thread_refusals) == (1, 1, 1)
         service.gate.open()
         assert [reply.text for reply in await asyncio.gather(*calls)] == ["block"] * 3
         assert (await pair.client.unary(Note(text="again"))).text == "again"

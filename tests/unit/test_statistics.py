@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,16 +14,22 @@ from penstock import (
     Admission,
     Channel,
     End,
+    Limits,
     ResourceExhausted,
     RpcError,
     Server,
     ServerStream,
+    Waiting,
     testing,
 )
+from penstock.testing import ManualClock
 from tests.protos.echo_penstock import EchoClient
-from tests.unit.echo import NOTE, Echo
+from tests.unit.echo import NOTE, Echo, echoing
 from tests.unit.echo import Waiting as WaitingService
 from tests.unit.memory import both_ends, connected, settle
+
+if TYPE_CHECKING:
+    from tests.protos.echo_pb2 import Note
 
 PATH = "/test.Service/Method"
 
@@ -43,6 +50,7 @@ async def test_a_call_is_open_and_then_has_an_end_on_both_sides() -> None:
             assert (now.connections_made, now.connections_open) == (1, 1)
             assert now.bytes_received > 0
             assert not now.is_idle
+        assert channel.statistics().bytes_sent == server.statistics().bytes_received
     await settle()
     for now in (channel.statistics(), server.statistics()):
         assert (now.calls_begun, now.calls_open, now.calls_ended) == (1, 0, 1)
@@ -58,6 +66,7 @@ async def test_what_a_connection_counted_stays_when_it_is_gone() -> None:
     assert (before.connections_open, after.connections_open) == (1, 0)
     assert after.connections_made == 1
     assert after.bytes_received >= before.bytes_received > 0
+    assert after.bytes_sent >= before.bytes_sent > 0
     assert sum(after.connection_ends.values()) == 1
     of_channel = channel.statistics()
     assert (of_channel.connections_open, sum(of_channel.connection_ends.values())) == (0, 1)
@@ -93,6 +102,53 @@ async def test_a_handler_that_goes_on_after_the_end_is_counted() -> None:
         go_on.set()
         await settle()
         assert channel.server.statistics().is_idle
+
+
+async def test_a_handler_that_nobody_waits_for_any_more_is_counted_as_long_as_it_runs() -> None:
+    go_on = asyncio.Event()
+
+    async def stubborn(stream: ServerStream[bytes, bytes]) -> None:
+        del stream
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await go_on.wait()
+
+    clock = ManualClock()
+    async with clock, connected(fallback=stubborn) as channel:
+        async with channel.stream(PATH):
+            await settle()
+        await clock.advance(10.0)
+        (live,) = channel.server.streams()
+        assert (live.state, live.waits_for) == ("detached", Waiting.DETACHED)
+        now = channel.server.statistics()
+        assert (now.calls_open, now.handlers_open, now.detached_open, now.detached) == (0, 1, 1, 1)
+        assert not now.is_idle
+        go_on.set()
+        await settle()
+        now = channel.server.statistics()
+        assert (now.handlers_open, now.detached_open, now.detached) == (0, 0, 1)
+        assert now.is_idle
+
+
+async def test_threads_and_what_waits_for_one_are_counted() -> None:
+    go_on = threading.Event()
+
+    class Blocking(Echo):
+        def unary(self, request: Note, call: Any) -> Note:  # type: ignore[override]  # a sync handler
+            del call
+            go_on.wait()
+            return request
+
+    async with echoing(Blocking(), server_limits=Limits(sync_threads=1)) as (client, channel):
+        calls = [asyncio.ensure_future(client.unary(NOTE)) for _ in range(3)]
+        await settle()
+        now = channel.server.statistics()
+        assert (now.threads_open, now.thread_waits_open) == (1, 2)
+        go_on.set()
+        await asyncio.gather(*calls)
+        now = channel.server.statistics()
+        assert (now.threads_open, now.thread_waits_open) == (1, 0)
 
 
 async def test_a_call_that_is_not_sent_yet_is_open() -> None:
@@ -142,6 +198,7 @@ async def test_each_connection_can_be_looked_at() -> None:
         for connection in (of_client, of_server):
             assert connection.calls_open == 1
             assert connection.bytes_received > 0
+            assert connection.bytes_sent > 0
             assert 0 <= connection.idle_seconds <= connection.age_seconds
         assert not [*ends.channel.server.connection_statistics(peer="elsewhere:")]
     assert not [*ends.channel.connection_statistics()]
@@ -161,7 +218,9 @@ async def test_everything_can_be_said_in_json_and_nothing_can_be_changed() -> No
         change: Any = picture
         with pytest.raises(AttributeError):
             change.bytes_received = 0
-    assert pictures[0].to_dict()["ends"].keys() == {end.value for end in End}
+    counted = server.statistics().to_dict()["ends"]
+    assert isinstance(counted, dict)
+    assert counted.keys() == {end.value for end in End}
     counts: Any = server.statistics().ends
     with pytest.raises(TypeError):
         counts[End.LEFT] = 0

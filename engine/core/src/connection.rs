@@ -37,6 +37,8 @@ pub struct Counters {
     pub resets: u64,
     /// SETTINGS the peer sent.
     pub settings: u64,
+    /// Bytes for the peer, as far as they were taken.
+    pub sent: u64,
 }
 
 /// A connection of either side. `B` is the kind of buffer large messages are received into.
@@ -68,6 +70,8 @@ pub struct Connection<B> {
     tells_settings: bool,
     /// Bytes the peer sent.
     fed: u64,
+    /// Bytes of output that were taken.
+    sent: u64,
     /// The peer takes no new calls.
     going_away: bool,
     /// A call ended because the connection did.
@@ -119,6 +123,7 @@ impl<B: Body> Connection<B> {
             pings_out: 0,
             tells_settings,
             fed: 0,
+            sent: 0,
             going_away: false,
             lost: false,
             phase: Phase::Open,
@@ -193,6 +198,7 @@ impl<B: Body> Connection<B> {
             let start = if output.starts_with(PREFACE) { PREFACE.len() } else { 0 };
             parting.tell_in(&mut output, start);
         }
+        self.sent += output.len() as u64;
         output
     }
 
@@ -276,6 +282,7 @@ impl<B: Body> Connection<B> {
             pings: seen.pings,
             resets: seen.resets,
             settings: seen.settings_frames,
+            sent: self.sent,
         }
     }
 

@@ -291,6 +291,11 @@ impl Connection {
     }
 
     #[getter]
+    fn bytes_sent(&self) -> u64 {
+        self.shared.with(|core| core.counters().sent)
+    }
+
+    #[getter]
     fn frames_received(&self) -> u64 {
         self.shared.with(|core| core.counters().frames)
     }
