@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from penstock._client_connection import ClientConnection
 from penstock._counters import Counters
 from penstock._timers import Timers
+from penstock.ends import End
 from penstock.errors import Origin, RpcError
 from penstock.keepalive import ClientKeepalive
 from penstock.status import StatusCode
@@ -147,7 +148,7 @@ class Connector:
         if ended:
             await asyncio.wait(ended, timeout=1.0)
         for connection in list(self.connections):
-            connection.abort("the channel was closed")
+            connection.abort("the channel was closed", End.CLOSED)
             await connection.ended
 
     async def _try(self) -> None:

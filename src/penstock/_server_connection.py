@@ -151,7 +151,7 @@ class ServerConnection(Transport):
     def _on_expired(self) -> None:
         if not self.reason:
             logger.info("%s said no HTTP/2 preface in time; closed", self.peer)
-        self.abort("the handshake took too long")
+        self.abort("the handshake took too long", End.LIMIT)
 
     def _on_tls_failed(self, reason: str) -> None:
         if self.tls is not None:

@@ -258,9 +258,8 @@ class Transport(asyncio.BufferedProtocol):
     # What the engine tells.
 
     def _on_closed(self, message: str, clean: bool, foreign: bool) -> None:
-        del foreign
-        if clean and self.end_of_calls is End.CONNECTION_LOST:
-            self.end_of_calls = End.CLOSED  # there are none
+        if self.end_of_calls is End.CONNECTION_LOST and (clean or foreign):
+            self.end_of_calls = End.CLOSED if clean else End.BROKEN  # it has no calls, and is counted so itself
         self.reason = self.reason or message
         self.engine.flush()
         self.close()

@@ -71,7 +71,9 @@ class _Statistics(_Numbers):
     connections_open: int
     """Sockets that are connected."""
     connection_ends: Mapping[End, int]
-    """Why connections ended; `CLOSED` in order and without a call on it."""
+    """Why connections ended: `CLOSED` in order and without a call on them, `DRAINED` by a server that stopped, `LIMIT`
+    in a handshake that took too long, `BROKEN` by a peer that speaks something else, `PEER_SILENT`, or
+    `CONNECTION_LOST`."""
     bytes_received: int
     """Everything that peers sent, TLS not included."""
     bytes_sent: int

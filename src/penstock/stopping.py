@@ -95,6 +95,7 @@ async def close_connections(connections: Collection[ServerConnection]) -> None:
     """Close all; a peer that reads nothing is given a second."""
     closing = list(connections)
     for connection in closing:
+        connection.end_of_calls = End.DRAINED
         connection.engine.flush()  # the last statuses, if nothing had to be waited for
         connection.engine.abort("the server has stopped")
     if closing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -258,6 +259,18 @@ async def test_killing_ends_a_call_on_both_sides_once(side: Side) -> None:
             await other.receive()
         assert not live.kill("again")
         assert not [*ends.channel.streams()]
+
+
+@both_ways
+async def test_the_log_says_once_who_was_killed_and_why(side: Side, caplog: pytest.LogCaptureFixture) -> None:
+    async with both_ends() as ends:
+        killer, _other = side(ends)
+        look(ends, killer).kill("too old")
+        await settle()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(PATH)
+    assert warnings[0].endswith("ended: KILLED, CANCELLED: killed by the operator: too old")
 
 
 async def test_a_client_is_told_why_the_server_killed_its_call() -> None:

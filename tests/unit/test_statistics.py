@@ -22,11 +22,13 @@ from penstock import (
     Waiting,
     testing,
 )
+from penstock._server_connection import ServerConnection
 from penstock.testing import ManualClock
 from tests.protos.echo_penstock import EchoClient
 from tests.unit.echo import NOTE, Echo, echoing
 from tests.unit.echo import Waiting as WaitingService
-from tests.unit.memory import both_ends, connected, settle
+from tests.unit.memory import attach, both_ends, connected, settle
+from tests.wire.frames import PREFACE, Peer
 
 if TYPE_CHECKING:
     from tests.protos.echo_pb2 import Note
@@ -81,6 +83,32 @@ async def test_a_connection_that_ends_in_order_is_closed_and_one_that_breaks_is_
     ends = channel.server.statistics().connection_ends
     assert {end: count for end, count in ends.items() if count} == {End.CLOSED: 2}
     assert channel.statistics().connection_ends[End.CONNECTION_LOST] == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [(b"GET / HTTP/1.1\r\n\r\n", End.BROKEN), (b"PRI * HTTP", End.LIMIT)],
+    ids=["foreign", "too late"],
+)
+async def test_a_client_that_never_became_one_is_counted_for_what_it_did(said: bytes, end: End) -> None:
+    server = Server([Echo()], limits=Limits(handshake_timeout_seconds=0.01))
+    connection = ServerConnection(server, asyncio.get_running_loop())
+    attach(connection).arrive(said)
+    await connection.ended
+    ends = server.statistics().connection_ends
+    assert {end: count for end, count in ends.items() if count} == {end: 1}
+    await server.stop(0)
+
+
+async def test_a_connection_that_a_stop_cut_is_drained() -> None:
+    server = Server([Echo()])
+    connection = ServerConnection(server, asyncio.get_running_loop())
+    client = Peer()
+    attach(connection).arrive(PREFACE + client.settings())
+    await settle()
+    await server.stop(0)  # its client answers no GOAWAY
+    ends = server.statistics().connection_ends
+    assert {end: count for end, count in ends.items() if count} == {End.DRAINED: 1}
 
 
 async def test_a_handler_that_goes_on_after_the_end_is_counted() -> None:
