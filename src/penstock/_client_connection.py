@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from penstock.keepalive import ClientKeepalive
     from penstock.limits import Limits
     from penstock.metadata import MetadataValue
+
+logger = logging.getLogger("penstock.client")
 
 LAST_STREAM_ID = 3 << 29
 """Three quarters of all ids: a connection that opened this one opens no more, and another one is made in time.
@@ -137,6 +140,11 @@ class ClientConnection(Transport):
         """No call may start here any more."""
         super().forget()
         self.free, self._most = 0, 0
+
+    def end_silent(self, reason: str) -> None:
+        """The server is gone without a word."""
+        logger.info("%s: %s; closed", self.peer, reason)
+        super().end_silent(reason)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is closed."""

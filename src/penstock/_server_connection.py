@@ -121,6 +121,11 @@ class ServerConnection(Transport):
             # It answers the PING between the two at once, or never.
             self._ending = self.loop.call_later(GO_AWAY_SECONDS, self.engine.finish_shutdown)
 
+    def end_silent(self, reason: str) -> None:
+        """The client is gone without a word."""
+        logger.info("%s: %s; closed", self.peer, reason)
+        super().end_silent(reason)
+
     def end_calls(self) -> None:
         """The time of grace is over."""
         for call in list(self.calls):

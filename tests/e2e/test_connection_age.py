@@ -56,6 +56,23 @@ async def test_an_old_connection_is_sent_away_and_its_streams_finish() -> None:
         assert pair.server.ends[End.DRAINED] == 0
 
 
+async def test_a_server_may_stop_while_a_connection_comes_to_its_age() -> None:
+    handler = Draining()
+    async with (
+        connected(Echo(both_stream=handler), server_limits=Limits(max_connection_age_seconds=0.1)) as pair,
+        pair.client.both_stream() as stream,
+    ):
+        await within_bound(stream.receive())
+        await within_bound(handler.heard.wait())
+        stopping = asyncio.ensure_future(pair.server.stop(20))
+        await stream.send(Note(number=1))
+        assert (await within_bound(stream.receive())).number == 1
+        await stream.end_sending()
+        with pytest.raises(penstock.EndOfStream):
+            await within_bound(stream.receive())
+        assert await within_bound(stopping) == penstock.StopReport(finished=1, cancelled=(), stuck=())
+
+
 @pytest.mark.wire("W34")
 async def test_what_is_open_after_the_grace_ends_with_unavailable() -> None:
     limits = Limits(max_connection_age_seconds=0.1, max_connection_age_grace_seconds=0.1)

@@ -87,7 +87,8 @@ async def test_a_client_finds_a_server_that_fell_silent() -> None:
 
 
 @pytest.mark.wire("W24")
-async def test_a_server_finds_a_client_that_fell_silent_and_ends_its_handlers() -> None:
+async def test_a_server_finds_a_client_that_fell_silent_and_ends_its_handlers(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "penstock.server")
     async with (
         proxied(ClientKeepalive(), QUICK_SERVER) as (service, server, channel, proxy),
         EchoClient(channel).both_stream() as stream,
@@ -101,6 +102,8 @@ async def test_a_server_finds_a_client_that_fell_silent_and_ends_its_handlers() 
         await until(lambda: not server.connections)
         assert server.ends[End.PEER_SILENT] == 1
         await until(lambda: server.gatekeeper.calls.taken == 0)
+        (line,) = [record.message for record in caplog.records if "silent" in record.message]
+        assert line.endswith("the peer is silent: no answer to a PING within 0.1 s; closed")
         # The client, which asked for no keepalive, hopes on.
         assert stream.status is None
 
