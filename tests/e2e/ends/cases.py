@@ -1,12 +1,15 @@
 """The ways to end a call, and what each side then knows. Add a line for another way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import penstock
 from penstock import End, Kind, RpcError, StatusCode
-from tests.e2e.ends.scene import LeftError, Scene, Way
+from penstock.keepalive import ClientKeepalive, ServerKeepalive
+from penstock.testing import BLACK_HOLE
+from tests.e2e.ends.scene import ONE_AT_A_TIME, LeftError, Scene, Way
 from tests.e2e.support import until
 from tests.protos.echo_pb2 import Note
 
@@ -35,15 +38,24 @@ class Case:
     from_outside: bool = False
     """Neither program nor handler has a part in it: it happens to a handler that waits for room as well."""
 
+    server_options: Mapping[str, Any] = field(default_factory=dict)
+    """What the server is made with."""
+    client_options: Mapping[str, Any] = field(default_factory=dict)
+    """What the channel is made with."""
+    floods: bool = False
+    """It happens only to a handler that waits for room."""
+
     @property
     def name(self) -> str:
         """For the name of the test."""
-        return self.ends.__name__
+        return f"{self.ends.__name__}-{self.of_client.name}-{self.of_server.name}"
 
     @property
     def ways(self) -> list[Way]:
         """The programs that it happens to."""
         reading = [kind for kind in self.kinds if not kind.one_reply]
+        if self.floods:
+            return [Way(kind, floods=True) for kind in reading]
         return [
             *(Way(kind) for kind in self.kinds),
             *(Way(kind, inside=True) for kind in self.kinds),
@@ -177,6 +189,14 @@ async def loop_ends(scene: Scene) -> None:
         connection.abort("the event loop ends", End.EXITED)
 
 
+async def go_silent(scene: Scene) -> None:
+    scene.proxy.set_both(BLACK_HOLE)
+
+
+async def let_time_pass(scene: Scene) -> None:
+    await until(lambda: scene.client.end)
+
+
 # What a side finds wrong.
 
 
@@ -204,7 +224,62 @@ async def reply_what_cannot_be_decoded(scene: Scene) -> None:
     scene.handler_does(reply)
 
 
+SHORT_SECONDS = 0.3
+QUICK_CLIENT = ClientKeepalive(time_seconds=SHORT_SECONDS, timeout_seconds=2 * SHORT_SECONDS)
+QUICK_SERVER = ServerKeepalive(time_seconds=SHORT_SECONDS, timeout_seconds=2 * SHORT_SECONDS, least_seconds=0.01)
+
+
+def bounded(**limits: float) -> Mapping[str, Any]:
+    """Give options with these limits."""
+    return {"limits": replace(ONE_AT_A_TIME, **limits)}  # type: ignore[arg-type]  # they are all seconds
+
+
+def on_server(end: End, kinds: tuple[Kind, ...], **limits: float) -> Case:
+    """A server's limit of time."""
+    late = StatusCode.DEADLINE_EXCEEDED
+    options = bounded(**limits)
+    return Case(
+        let_time_pass, End.RAISED, late, end, late, penstock.DeadlineExceeded, kinds=kinds, server_options=options
+    )
+
+
+def on_client(end: End, kinds: tuple[Kind, ...], **limits: float) -> Case:
+    """A client's."""
+    late, left = StatusCode.DEADLINE_EXCEEDED, StatusCode.CANCELLED
+    raises, options = penstock.DeadlineExceeded, bounded(**limits)
+    return Case(let_time_pass, end, late, End.PEER_CANCELLED, left, raises, kinds=kinds, client_options=options)
+
+
 CASES = [
+    on_server(End.RECEIVE_IDLE, SENDING, receive_idle_timeout_seconds=SHORT_SECONDS),
+    on_server(End.SEND_IDLE, READING, send_idle_timeout_seconds=SHORT_SECONDS),
+    on_client(End.FIRST_MESSAGE, (Kind.UNARY, Kind.CLIENT_STREAM), first_message_timeout_seconds=SHORT_SECONDS),
+    on_client(End.RECEIVE_IDLE, READING, receive_idle_timeout_seconds=SHORT_SECONDS),
+    on_client(End.SEND_IDLE, SENDING, send_idle_timeout_seconds=SHORT_SECONDS),
+    Case(
+        let_time_pass,
+        End.RAISED,
+        StatusCode.RESOURCE_EXHAUSTED,
+        End.SEND_STALLED,
+        StatusCode.RESOURCE_EXHAUSTED,
+        penstock.ResourceExhausted,
+        kinds=READING,
+        server_options=bounded(stalled_send_seconds=SHORT_SECONDS),
+        floods=True,
+    ),
+    Case(
+        go_silent,
+        End.PEER_SILENT,
+        StatusCode.UNAVAILABLE,
+        End.PEER_SILENT,
+        StatusCode.CANCELLED,
+        penstock.Unavailable,
+        kinds=(Kind.UNARY, Kind.BOTH_STREAM),
+        spares_connection=False,
+        from_outside=True,
+        server_options={"limits": ONE_AT_A_TIME, "keepalive": QUICK_SERVER},
+        client_options={"keepalive": QUICK_CLIENT},
+    ),
     Case(return_, End.RETURNED, StatusCode.OK, End.RETURNED, StatusCode.OK, None),
     Case(raise_, End.RAISED, StatusCode.NOT_FOUND, End.RAISED, StatusCode.NOT_FOUND, RpcError),
     Case(fail, End.RAISED, StatusCode.UNKNOWN, End.FAILED, StatusCode.UNKNOWN, RpcError),

@@ -1,7 +1,7 @@
 """A call that is open on both sides, to be ended: its handler waits, and so does the program that called."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ NEXT = Note(text="next")
 
 ONE_AT_A_TIME = penstock.Limits(max_concurrent_streams=1, max_receive_message_bytes=1000)
 """The next call works only if the place of the one before is free."""
+
+NONE: Mapping[str, Any] = {}
 
 HandlerDoes = Callable[["penstock.ServerStream[Any, Any]"], Awaitable[Note | None]]
 
@@ -205,20 +207,27 @@ class Scene:
 
 
 @asynccontextmanager
-async def opened(way: Way, *, timeout: float | None = None) -> AsyncIterator[Scene]:
-    """Open a call; afterwards its program and its handler have ended."""
+async def opened(
+    way: Way,
+    *,
+    timeout: float | None = None,
+    server_options: Mapping[str, Any] = NONE,
+    client_options: Mapping[str, Any] = NONE,
+) -> AsyncIterator[Scene]:
+    """Open a call; afterwards its program and its handler have ended. The options are those of `Server`, `Channel`."""
     scene = Scene(way, timeout)
 
     def inside(side: str) -> list[Any]:
         return [lambda _call: scene.followed(side)] if way.inside else []
 
-    server = penstock.Server([scene.service()], limits=ONE_AT_A_TIME, interceptors=inside("server"))
+    options = {"limits": ONE_AT_A_TIME, **server_options}
+    server = penstock.Server([scene.service()], interceptors=inside("server"), **options)
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(server.listening("127.0.0.1:0"))
         scene.proxy = await stack.enter_async_context(FaultProxy(address))
-        limits = penstock.Limits(max_receive_message_bytes=1000)
+        options = {"limits": ONE_AT_A_TIME, **client_options}
         channel = await stack.enter_async_context(
-            penstock.Channel(scene.proxy.address, limits=limits, interceptors=inside("client"))
+            penstock.Channel(scene.proxy.address, interceptors=inside("client"), **options)
         )
         scene.pair = Pair(server, channel, EchoClient(channel), address)
         scene.caller = asyncio.ensure_future(scene.call())

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from penstock import End, _life
+from penstock import End, _life, keepalive
 from tests.e2e.ends.cases import CASES, Case
 from tests.e2e.ends.scene import NEXT, Scene, Way, opened
 from tests.e2e.support import until, within_bound
@@ -22,10 +22,17 @@ OF_HANDLERS = {End.RETURNED, End.RAISED, End.FAILED, End.TASK_CANCELLED}
 ALL = [pytest.param(case, way, id=f"{case.name}-{way.name}") for case in CASES for way in case.ways]
 
 
+@pytest.fixture(autouse=True)
+def clients_may_ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keepalive, "LEAST_SECONDS", 0.01)
+
+
 @pytest.mark.parametrize(("case", "way"), ALL)
 async def test_both_sides_know_and_nothing_is_left(case: Case, way: Way, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "penstock")
-    async with opened(way, timeout=case.timeout) as scene:
+    async with opened(
+        way, timeout=case.timeout, server_options=case.server_options, client_options=case.client_options
+    ) as scene:
         connection = scene.client_connection
         await within_bound(case.ends(scene))
         if way.floods:

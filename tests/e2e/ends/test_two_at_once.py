@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.loops, pytest.mark.filterwarnings("ignore::penstock.Un
 
 WAY = Way(Kind.BOTH_STREAM, iterates=True)
 
-OUTSIDE = [case for case in CASES if case.from_outside and case.timeout is None]
+OUTSIDE = [case for case in CASES if case.from_outside and case.timeout is None and not case.client_options]
 
 PAIRS = [pytest.param(one, other, id=f"{one.name}-{other.name}") for one, other in itertools.permutations(OUTSIDE, 2)]
 
