@@ -15,7 +15,7 @@ from benchmarks.holding import Cost
 from benchmarks.peers import FOLDER, PEERS, Peer
 from benchmarks.processes import Failed, address_of
 
-__all__ = ["main"]
+__all__ = ["MOST_BYTES", "cost_of", "main"]
 
 STREAMS = (10_000, 50_000)
 ROUNDS = 3
@@ -51,7 +51,7 @@ def _compare(streams: int, rounds: int, peers: Sequence[Peer]) -> None:
     costs: dict[str, list[Cost]] = {peer.name: [] for peer in peers}
     for _ in range(rounds):
         for peer in peers:
-            costs[peer.name].append(_cost(peer, streams))
+            costs[peer.name].append(cost_of(peer, streams))
     for peer in peers:
         print(_row(peer, costs[peer.name]), flush=True)
 
@@ -67,7 +67,12 @@ def _row(peer: Peer, rounds: Sequence[Cost]) -> str:
     return f"{peer.title:<12}  {memory}  {empty:14.0f}  {among:8.0f}  {ratio:6.2f}"
 
 
-def _cost(peer: Peer, streams: int) -> Cost:
+def cost_of(peer: Peer, streams: int) -> Cost:
+    """Measure once, with a server and a client of its own.
+
+    Raises:
+        Failed: One of them failed or took too long; neither runs any more.
+    """
     server = subprocess.Popen(peer.server, cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         address = address_of(peer, server)
