@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from penstock import _stacks
+from penstock import _engine, _stacks
 from penstock._engine import now
 from penstock._forms import name_of
 from penstock._pool import Job
@@ -18,7 +18,6 @@ from penstock.errors import UsageError
 from penstock.server_calls import ServerStream
 
 if TYPE_CHECKING:
-    from penstock import _engine
     from penstock._server_connection import ServerConnection
     from penstock.metadata import MetadataValue
 

@@ -12,6 +12,7 @@ import pytest
 from penstock import Kind, Limits, RpcError, ServerCall, ServerStream, StatusCode
 from penstock._forms import is_sync
 from penstock._sync_handlers import SyncStream, in_a_thread
+from penstock.testing import ManualClock
 from tests.protos.echo_penstock import EchoBase
 from tests.unit.memory import connected
 from tests.unit.test_handlers import PATHS, called, served, status_of
@@ -228,3 +229,27 @@ async def test_a_task_that_is_cancelled_waits_for_its_thread_and_then_goes(caplo
         await asyncio.to_thread(closed.wait, BOUND_SECONDS)
         assert closed.is_set()
     caplog.clear()
+
+
+async def test_the_time_that_a_handler_has_follows_the_clock_of_the_test() -> None:
+    seen: list[float | None] = []
+    go_on, entered = threading.Event(), threading.Event()
+
+    def replies(request: bytes, stream: ServerStream[bytes, bytes]) -> Iterator[bytes]:
+        seen.append(stream.time_remaining)
+        entered.set()
+        assert go_on.wait(BOUND_SECONDS)
+        seen.append(stream.time_remaining)
+        yield request
+
+    with ManualClock() as clock:
+        async with connected(served(Kind.SERVER_STREAM, replies)) as channel:
+            async with channel.stream(PATHS[Kind.SERVER_STREAM], timeout=3600) as stream:
+                await stream.send(b"q")
+                await stream.end_sending()
+                while not entered.is_set():
+                    await clock.advance(0)
+                await clock.advance(1800)
+                go_on.set()
+                assert await stream.receive() == b"q"
+    assert seen == [pytest.approx(3600, abs=1), pytest.approx(1800, abs=1)]
