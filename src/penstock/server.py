@@ -110,6 +110,8 @@ class Server:
         self.counters = Counters()
         self.ends = self.counters.ends
         """How many calls ended in which way."""
+        self.threads_refused = 0
+        """Calls of sync handlers that were refused before it listened this time."""
         self.blocked_in_all = 0
         """How often its event loop was blocked for too long."""
         self.tls: ssl.SSLContext | None = None
@@ -310,6 +312,7 @@ class Server:
         _watchdog.leave(self)
         if self._pool is not None:
             self._pool.close()
+            self.threads_refused += self._pool.refused
             self._pool = None
         return report
 

@@ -146,7 +146,7 @@ def of_server(server: Server) -> ServerStatistics:
         threads_open=0 if pool is None else pool.threads,
         threads_busy=0 if pool is None else pool.running,
         thread_waits_open=0 if pool is None else pool.waiting,
-        thread_refusals=0 if pool is None else pool.refused,
+        thread_refusals=server.threads_refused + (0 if pool is None else pool.refused),
         refusals=MappingProxyType(dict(server.gatekeeper.refused)),
     )
 

@@ -127,6 +127,8 @@ async def test_a_call_too_many_is_told_so_at_once() -> None:
         service.gate.open()
         assert [reply.text for reply in await asyncio.gather(*calls)] == ["block"] * 3
         assert (await pair.client.unary(Note(text="again"))).text == "again"
+        await pair.server.stop(0)
+        assert pair.server.statistics().thread_refusals == 1
 
 
 async def test_a_new_stream_too_many_is_refused_and_one_that_has_begun_is_not() -> None:
