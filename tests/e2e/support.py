@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Never, TypeAlias
 
 import penstock
+from penstock import testing
 from tests.certificates import Certificates
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoBase, EchoClient
@@ -17,6 +18,9 @@ BOUND_SECONDS = 10.0
 
 over_tls: Certificates | None = None
 """Set by tests that run over TLS what others run in plaintext."""
+
+in_memory = False
+"""Set by tests that run in memory what others run over sockets."""
 
 UnaryHandler: TypeAlias = Callable[[Note, penstock.ServerCall], Awaitable[Any]]
 ServerStreamHandler: TypeAlias = Callable[[Note, Any], Any]
@@ -129,6 +133,14 @@ async def connected(
         compression=compression,
         fallback=fallback,
     )
+    if in_memory:
+        async with testing.connected(
+            server=server, limits=client_limits, compression=client_compression
+        ) as memory_channel:
+            pair = Pair(server, memory_channel, EchoClient(memory_channel), "memory:1")
+            yield pair
+            await pair.until_no_call_is_open()
+        return
     secure: dict[str, Any] = {} if tls is None else {"tls": tls.client_context(), "authority": "localhost"}
     async with (
         server.listening(address, tls=None if tls is None else tls.server_context()) as bound,

@@ -14,35 +14,11 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-FRAME_HEAD_BYTES = 9
+from penstock.testing import frame_codec, transcript
 
-ERRORS = {
-    0: "NO_ERROR",
-    1: "PROTOCOL_ERROR",
-    2: "INTERNAL_ERROR",
-    3: "FLOW_CONTROL_ERROR",
-    4: "SETTINGS_TIMEOUT",
-    5: "STREAM_CLOSED",
-    6: "FRAME_SIZE_ERROR",
-    7: "REFUSED_STREAM",
-    8: "CANCEL",
-    9: "COMPRESSION_ERROR",
-    10: "CONNECT_ERROR",
-    11: "ENHANCE_YOUR_CALM",
-    12: "INADEQUATE_SECURITY",
-    13: "HTTP_1_1_REQUIRED",
-}
-"""RFC 9113 section 7."""
-
-SETTINGS = {
-    SettingsFrame.HEADER_TABLE_SIZE: "HEADER_TABLE_SIZE",
-    SettingsFrame.ENABLE_PUSH: "ENABLE_PUSH",
-    SettingsFrame.MAX_CONCURRENT_STREAMS: "MAX_CONCURRENT_STREAMS",
-    SettingsFrame.INITIAL_WINDOW_SIZE: "INITIAL_WINDOW_SIZE",
-    SettingsFrame.MAX_FRAME_SIZE: "MAX_FRAME_SIZE",
-    SettingsFrame.MAX_HEADER_LIST_SIZE: "MAX_HEADER_LIST_SIZE",
-}
+PREFACE = frame_codec.PREFACE
+ERRORS = dict(enumerate(transcript.ERRORS))
+SETTINGS = {number: name for name, number in transcript.SETTINGS.items()}
 
 
 def message(payload: bytes, flag: int = 0) -> bytes:
@@ -126,12 +102,12 @@ class Peer:
 
     def _frames(self) -> Iterator[Frame]:
         self._unread = self._unread.removeprefix(PREFACE)
-        while len(self._unread) >= FRAME_HEAD_BYTES:
-            frame, length = Frame.parse_frame_header(memoryview(self._unread[:FRAME_HEAD_BYTES]))
-            end = FRAME_HEAD_BYTES + length
+        while len(self._unread) >= frame_codec.HEAD_BYTES:
+            frame, length = Frame.parse_frame_header(memoryview(self._unread[: frame_codec.HEAD_BYTES]))
+            end = frame_codec.HEAD_BYTES + length
             if len(self._unread) < end:
                 return
-            frame.parse_body(memoryview(self._unread[FRAME_HEAD_BYTES:end]))
+            frame.parse_body(memoryview(self._unread[frame_codec.HEAD_BYTES : end]))
             self._unread = self._unread[end:]
             yield frame
 
