@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import gc
 import inspect
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 
 import penstock
 from penstock import _engine
+from penstock._server_connection import ServerConnection
 from penstock._transport import Transport
 from tests.unit.memory import Ends, both_ends, settle
 
@@ -420,6 +420,12 @@ async def test_what_is_shed_ends_on_both_sides_and_is_dropped() -> None:
             assert raised.value.code is penstock.StatusCode.RESOURCE_EXHAUSTED
 
 
+def change_connections(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
+    """Have engines made with other settings than their connections give."""
+    make = _engine.Connection
+    monkeypatch.setattr(_engine, "Connection", lambda **settings: make(**{**settings, **changed}))
+
+
 async def test_who_grows_beyond_a_shared_budget_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     budget = _engine.Budget(1000)
     assert (budget.limit_bytes, budget.used_bytes) == (1000, 0)
@@ -428,8 +434,8 @@ async def test_who_grows_beyond_a_shared_budget_is_told(monkeypatch: pytest.Monk
     def hear(transport: Transport) -> None:
         told.append(transport)
 
-    monkeypatch.setattr(Transport, "_on_over_budget", hear)
-    monkeypatch.setattr(_engine, "Connection", functools.partial(_engine.Connection, budget=budget))
+    monkeypatch.setattr(ServerConnection, "_on_over_budget", hear)
+    change_connections(monkeypatch, budget=budget)
     async with both_ends() as ends:
         _client, server = protocols(ends)
         ends.client.send_nowait(bytes(995))
@@ -448,8 +454,7 @@ async def test_who_grows_beyond_a_shared_budget_is_told(monkeypatch: pytest.Monk
 
 
 async def test_a_connection_sheds_by_itself_above_its_own_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    limited = functools.partial(_engine.Connection, connection_budget_bytes=1000)
-    monkeypatch.setattr(_engine, "Connection", limited)
+    change_connections(monkeypatch, connection_budget_bytes=1000)
     async with both_ends() as ends:
         ends.client.send_nowait(bytes(995))
         await settle()
