@@ -158,13 +158,21 @@ class Pool:
         loop: Where those live that wait for jobs.
         most_threads: Threads, at most.
         most_waiting: Unary calls that wait for a thread, and as many new streams, at most.
+        longest_wait_seconds: How long each of them waits, at most.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, most_threads: int, most_waiting: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        most_threads: int,
+        most_waiting: int,
+        longest_wait_seconds: float = math.inf,
+    ) -> None:
         self._loop = loop
         self._most = most_threads
         self._most_steps = max(1, most_threads - max(1, most_threads // UNARY_SHARE))
         self._most_waiting = most_waiting
+        self._longest_wait_seconds = longest_wait_seconds
         self._inbox: SimpleQueue[Job | None] = SimpleQueue()
         self._unary, self._steps = Queue(), Queue()
         self._count = self._idle = self._running_steps = 0
@@ -197,6 +205,18 @@ class Pool:
         queue.put(job, ahead=ahead)
         self._give_work()
 
+    def limit_wait(self, job: Job) -> asyncio.TimerHandle | None:
+        """Refuse it if no thread begins it in time; `None` if there is nothing to limit."""
+        queue = self._steps if job.is_step else self._unary
+        if not job.is_first or job not in queue.jobs or self._longest_wait_seconds == math.inf:
+            return None
+        return self._loop.call_later(self._longest_wait_seconds, self._give_up, job)
+
+    def _give_up(self, job: Job) -> None:
+        if self.withdraw(job):
+            job.error = self._refuse(self._steps if job.is_step else self._unary)
+            job.end()
+
     def withdraw(self, job: Job) -> bool:
         """Take back a job that no thread works on yet. False: one does, or did."""
         return (self._steps if job.is_step else self._unary).withdraw(job)
@@ -217,9 +237,10 @@ class Pool:
         now = self._loop.time()
         if now >= self._quiet_until:
             self._quiet_until = now + QUIET_SECONDS
-            text = "%d of %d threads of sync handlers are busy, and %d calls wait: one more is refused; %d so far"
+            text = "%d of %d threads of sync handlers are busy, and %d calls wait: one is refused; %d so far"
             logger.warning(text, self.running, self._most, queue.first, self.refused)
-        return RpcError(StatusCode.RESOURCE_EXHAUSTED, "the server's threads are busy, and too many calls wait for one")
+        message = "the server's threads are busy, and too many calls wait for one, or for too long"
+        return RpcError(StatusCode.RESOURCE_EXHAUSTED, message)
 
     def _give_work(self) -> None:
         while (queue := self._next()) is not None:

@@ -141,9 +141,9 @@ async def done(stream: SyncStream[Any, Any], job: Job, *, ahead: bool = False) -
     try:
         pool.start(job, ahead=ahead)
     except RpcError as refusal:
-        stream._close(refusal.status, End.REFUSED, [(PUSHBACK, str(stream._connection.pushback_ms()))])
+        _refuse(stream, refusal)
         raise
-    stream.job = job
+    stream.job, patience = job, pool.limit_wait(job)
     try:
         await job.wait(stream._loop)
     except asyncio.CancelledError:
@@ -153,9 +153,17 @@ async def done(stream: SyncStream[Any, Any], job: Job, *, ahead: bool = False) -
                 job.take()  # raises: as of every handler, what its cleanup raised is what counts
         raise
     finally:
+        if patience is not None:
+            patience.cancel()
         if not job.abandoned:
             stream.job = None
+    if job.thread is None and isinstance(job.error, RpcError):
+        _refuse(stream, job.error)  # no thread came to it
     return job.take()
+
+
+def _refuse(stream: SyncStream[Any, Any], refusal: RpcError) -> None:
+    stream._close(refusal.status, End.REFUSED, [(PUSHBACK, str(stream._connection.pushback_ms()))])
 
 
 async def _outlast(job: Job, stream: SyncStream[Any, Any]) -> None:

@@ -74,6 +74,10 @@ class Limits:
     once with RESOURCE_EXHAUSTED and the hint of `Admission.retry_after_seconds`. A stream that has begun waits for the
     thread of its next step beside these, and is not refused."""
 
+    sync_queue_seconds: float = 2.0
+    """A call of such a handler that has waited so long for its first thread is refused in the same way: threads that
+    are stuck must not turn into clients that wait without a word."""
+
     connect_timeout_seconds: float = 20.0
     """A client's attempt to connect fails after this, TLS and the peer's first SETTINGS included."""
 

@@ -148,7 +148,10 @@ class Server:
     def pool(self) -> Pool:
         """The threads of its sync handlers."""
         if self._pool is None:
-            self._pool = Pool(asyncio.get_running_loop(), self.limits.sync_threads, self.limits.sync_queue_calls)
+            limits = self.limits
+            self._pool = Pool(
+                asyncio.get_running_loop(), limits.sync_threads, limits.sync_queue_calls, limits.sync_queue_seconds
+            )
         return self._pool
 
     @property

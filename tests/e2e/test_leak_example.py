@@ -57,7 +57,7 @@ def test_servers_whose_streams_hold_threads_stop_answering_and_no_other(figures:
     assert len(results) == len(SITUATIONS) * len(SERVERS)
     for (situation, server), result in results.items():
         if server in STOPPING[situation]:
-            assert result["outcome"] == "silence", result
+            assert result["outcome"] == ("silence" if server.startswith("grpcio") else "refused"), result
             assert result["health"] == ("silence" if server.startswith("grpcio") else "answered"), result
             assert MOST_STREAMS.get(server, WORKERS) <= result["vanished"] < CLIENTS, result
         else:

@@ -131,6 +131,27 @@ async def test_a_call_too_many_is_told_so_at_once() -> None:
         assert pair.server.statistics().thread_refusals == 1
 
 
+@pytest.mark.parametrize("kind", ["unary", "server_stream"])
+async def test_a_call_for_which_no_thread_comes_free_is_told_so(kind: str) -> None:
+    # field.md 1a, row 1, once more: threads that are stuck, and a queue that never moves.
+    service = Sync()
+    limits = penstock.Limits(sync_threads=1, sync_queue_seconds=0.05)
+    async with connected(service, server_limits=limits) as pair:
+        stuck = asyncio.ensure_future(pair.client.unary(Note(text="block")))
+        await service.gate.until_blocked()
+        with pytest.raises(penstock.ResourceExhausted, match="for too long") as caught:
+            if kind == "unary":
+                await within_bound(pair.client.unary(Note()))
+            else:
+                async with pair.client.server_stream(Note(number=1)) as stream:
+                    await within_bound(stream.receive())
+        assert "grpc-retry-pushback-ms" in caught.value.metadata
+        assert pair.server.ends[penstock.End.REFUSED] == 1
+        assert (pair.server.pool.waiting, pair.server.statistics().thread_refusals) == (0, 1)
+        service.gate.open()
+        assert (await stuck).text == "block"
+
+
 async def test_a_new_stream_too_many_is_refused_and_one_that_has_begun_is_not() -> None:
     service = Sync()
     async with connected(service, server_limits=penstock.Limits(sync_threads=1, sync_queue_calls=1)) as pair:

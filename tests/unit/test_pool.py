@@ -157,9 +157,7 @@ async def test_that_calls_are_refused_is_logged_once_in_a_while(
                     on.start(str(number))
             assert len(caplog.records) == lines
             on.pool._quiet_until = 0.0  # a while later
-        assert (
-            "1 of 1 threads of sync handlers are busy, and 1 calls wait: one more is refused; 4 so far" in caplog.text
-        )
+        assert "1 of 1 threads of sync handlers are busy, and 1 calls wait: one is refused; 4 so far" in caplog.text
     caplog.clear()
 
 
@@ -231,11 +229,32 @@ async def test_a_pool_that_closed_still_ends_what_it_began() -> None:
         assert sorted(on.entered) == ["afterwards", "one", "two"]
 
 
+async def test_a_first_job_for_which_no_thread_comes_free_in_time_is_refused() -> None:
+    loop = asyncio.get_running_loop()
+    async with stage(1) as on:
+        on.pool._longest_wait_seconds = 0.001
+        running = on.start("running")
+        assert on.pool.limit_wait(running) is None  # a thread has it
+        later = on.start("later", is_first=False)
+        assert on.pool.limit_wait(later) is None  # its call has begun
+        waiting = on.start("waiting")
+        assert on.pool.limit_wait(waiting) is not None
+        await waiting.wait(loop)
+        with pytest.raises(ResourceExhausted, match="for too long"):
+            waiting.take()
+        assert on.pool.refused == 1
+        on.let_go("running", "later")
+        await later.wait(loop)
+        assert on.entered == ["running", "later"]
+
+
 async def test_threads_do_not_keep_the_process_alive() -> None:
+    before = set(threading.enumerate())  # some of other tests may be about to end
     async with stage(1) as on:
         on.start("one")
         await on.until(lambda: on.entered)
-        (thread,) = [thread for thread in threading.enumerate() if thread.name == "penstock sync handler 1"]
+        (thread,) = set(threading.enumerate()) - before
+        assert thread.name == "penstock sync handler 1"
         assert thread.daemon
 
 
