@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from penstock._transport import Transport
 
 PEER_NAME = SERVER_NAME
-TURNS = 50
-"""Turns of the loop after which nothing that can go on without new input is left."""
+settle = testing.settle
 
 
 class Wire(testing.Wire):
@@ -130,9 +129,3 @@ async def both_ends(
             yield Ends(channel, client, await opened.get())
         finally:
             left.set()
-
-
-async def settle() -> None:
-    """Let everything happen that can happen by itself."""
-    for _ in range(TURNS):
-        await asyncio.sleep(0)
