@@ -55,6 +55,8 @@ def test_a_comment_that_is_not_above_a_test_says_nothing(tmp_path: Path) -> None
     assert found(wire.find, tmp_path) == []
 
 
-def test_every_line_of_the_list_is_one_of_the_forty_seven() -> None:
+def test_the_lines_of_the_list_have_all_numbers_from_1() -> None:
     root = Path(__file__).parents[3]
-    assert sorted(wire.read_list(root), key=lambda name: int(name[1:])) == [f"W{number}" for number in range(1, 48)]
+    numbers = sorted(int(name[1:]) for name in wire.read_list(root))
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 49
