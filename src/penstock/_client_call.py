@@ -158,12 +158,13 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
     def _begin(self) -> None:
         """Refuse a second use, before it touches what the first one does."""
-        if self._life is not MADE and self._life is not WITHDRAWN:
+        life = self._life
+        if life is MADE:
+            self._channel._counters.calls_begun += 1
+        elif life is not WITHDRAWN:
             msg = "a call is used once; make another one"
             raise UsageError(msg)
-        if self._life is MADE:
-            self._channel._counters.calls_begun += 1
-        self._life = self._life.begin
+        self._life = life.begin
 
     async def _start(self) -> None:
         """Put the call on a connection, with its one request if it has one.
@@ -310,11 +311,11 @@ class ClientCall(Stream[RequestT, ReplyT]):
         self._unwatch()
 
     def _on_concluded(self, status: Status, end: End) -> None:
-        self._life = self._life.end
+        life = self._life = self._life.end
         self._channel._ends[end] += 1
         if CLIENT.isEnabledFor(end.level):
             self._tell(status, end)
-        if self._life is WITHDRAWN:
+        if life is WITHDRAWN:
             self._channel._counters.calls_begun += 1
         if self._deadline is not None:
             self._deadline.unwatch(self)

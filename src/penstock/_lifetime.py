@@ -43,7 +43,8 @@ class Lifetime:
 
     def note_unused(self) -> None:
         """The last call ended."""
-        self._idle_since = self._connection.loop.time()
+        if self._idle < inf:
+            self._idle_since = self._connection.loop.time()
 
     def _arm(self, now: float) -> None:
         left = min(self._age_at, self._idle_since + self._idle) - now

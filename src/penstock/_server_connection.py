@@ -212,7 +212,7 @@ class ServerConnection(Transport):
         if not self._entrance.admit(call):
             return
         if call._deadline is not None:
-            call._deadline.watch(self._server.timers, call)
+            call._deadline.watch(self.timers, call)
         self.calls.add(call)
         call._life = call._life.start
         if self._server.timeouts is not NEVER:

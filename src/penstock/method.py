@@ -21,20 +21,19 @@ ReplyT = TypeVar("ReplyT")
 class Kind(Enum):
     """Which sides send a stream: request → reply."""
 
+    one_request: bool
+    """The client sends exactly one message."""
+    one_reply: bool
+    """The server sends exactly one message."""
+
     UNARY = "one → one"
     SERVER_STREAM = "one → many"
     CLIENT_STREAM = "many → one"
     BOTH_STREAM = "many → many"
 
-    @property
-    def one_request(self) -> bool:
-        """The client sends exactly one message."""
-        return self in (Kind.UNARY, Kind.SERVER_STREAM)
-
-    @property
-    def one_reply(self) -> bool:
-        """The server sends exactly one message."""
-        return self in (Kind.UNARY, Kind.CLIENT_STREAM)
+    def __init__(self, value: str) -> None:
+        # Asked for with every call: as properties that compare members they took 600 ns each.
+        self.one_request, self.one_reply = value.startswith("one"), value.endswith("one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,10 @@ class Method(Generic[RequestT, ReplyT]):
 
     codec: Codec = PROTOBUF
     """How both become bytes."""
+
+    def __hash__(self) -> int:
+        """Of the path alone: each call looks for its codec with this, and who else has the path is the same method."""
+        return hash(self.path)
 
 
 def raw_method(path: str) -> Method[bytes, bytes]:

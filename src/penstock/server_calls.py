@@ -10,7 +10,7 @@ from penstock._arguments import check_compression
 from penstock._deadline import Deadline
 from penstock._details import KEY as DETAILS_KEY
 from penstock._details import pack
-from penstock._ending import OK
+from penstock._ending import LOCAL, OK, RETURNED
 from penstock._engine import MANY
 from penstock._life import ANSWERED, ARRIVED, BEREFT, RELEASED, RUNNING
 from penstock._telling import SERVER, tell_end, tell_failure
@@ -90,7 +90,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         self._metadata: Metadata | None = None
         self._trailing: Metadata | None = None
         self._expected: Status | None = None
-        self._expected_end = End.RETURNED
+        self._expected_end = RETURNED
         self._life = ARRIVED
         self._task: asyncio.Task[None] | None = None
         self._cancelling: asyncio.Handle | None = None
@@ -275,7 +275,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         # All went well with the stream: what this side said is out, whatever it was.
         del status
         expected = self._expected_end
-        self._conclude(OK if expected is End.RETURNED else self._expected or OK, Origin.LOCAL, expected, trailers)
+        self._conclude(OK if expected is RETURNED else self._expected or OK, LOCAL, expected, trailers)
 
     def _ends(self) -> dict[End, int]:
         return self._connection.ends

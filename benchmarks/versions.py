@@ -1,0 +1,103 @@
+"""What a change costs: CPU time of the same work with this tree and with another one.
+
+Both run at the same time, each in a process of its own, and take turns that last a fraction of a second. Whatever else
+the machine does meets both, so the median of the turns' ratios stands still where absolute figures move by tens of
+percent.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.peers import FOLDER
+from benchmarks.processes import Failed
+
+__all__ = ["main"]
+
+UNITS = {"unary": 2_000, "unary_64": 64 * 50, "server_stream": 60_000, "ping_pong": 3_000}
+"""How many a turn does: about a tenth of a second."""
+
+TURNS = 100
+WARM_UP_TURNS = 3
+
+
+class Version:
+    """A process that works with one tree's packages."""
+
+    def __init__(self, tree: Path) -> None:
+        path = os.pathsep.join([str(tree), str(tree / "src")])
+        # A seed of the hashes is luck that lasts as long as the process.
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"}
+        program = Path(__file__).with_name("spending.py")
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(program)],
+            cwd=tree,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def spend(self, name: str) -> float:
+        """Give the microseconds of CPU that one unit of this work takes."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps([name, UNITS[name]]), file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise Failed("a version ended in the middle of its work")
+        return float(answer)
+
+    def end(self) -> None:
+        """Let it go."""
+        self._process.communicate()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.versions", description="What a change costs.")
+    parser.add_argument("other", type=Path, help="the tree to compare with, its engine built in place")
+    parser.add_argument("--tree", type=Path, default=FOLDER, help="the tree that is judged (default: this one)")
+    parser.add_argument("--turns", type=int, default=TURNS, help=f"how many turns (default: {TURNS})")
+    parser.add_argument("--only", nargs="+", choices=UNITS, default=list(UNITS), help="work to do (default: all)")
+    options = parser.parse_args(arguments)
+    print("work             before us   now us   ratio  (half of the turns)")
+    other, this = Version(options.other.resolve()), Version(options.tree.resolve())
+    try:
+        for name in options.only:
+            print(_row(name, _turns(other, this, name, options.turns)), flush=True)
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        other.end()
+        this.end()
+    return 0
+
+
+def _turns(other: Version, this: Version, name: str, turns: int) -> list[tuple[float, float]]:
+    """Give pairs: what a unit took before, and takes now."""
+    pairs = []
+    for _ in range(turns + WARM_UP_TURNS):
+        taken = {}
+        for version in random.sample([other, this], 2):
+            taken[version] = version.spend(name)
+        pairs.append((taken[other], taken[this]))
+    return pairs[WARM_UP_TURNS:]
+
+
+def _row(name: str, pairs: Sequence[tuple[float, float]]) -> str:
+    before = statistics.median(before for before, _ in pairs)
+    now = statistics.median(now for _, now in pairs)
+    low, ratio, high = statistics.quantiles((now / before for before, now in pairs), n=4)
+    return f"{name:<15}  {before:9.2f}  {now:7.2f}  {ratio:6.3f}  ({low:.3f} to {high:.3f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
