@@ -82,16 +82,13 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         unprocessed: bool,
     ) -> None:
         if code == 0:
-            self._on_ok(Status(StatusCode.OK, message) if message else OK, trailers)
+            self._conclude(Status(StatusCode.OK, message) if message else OK, REMOTE, RETURNED, trailers)
             return
         packed = Metadata(trailers).get(DETAILS_KEY)
         details = unpack(packed) if isinstance(packed, bytes) else ()
         status = Status(StatusCode(code), message, details)
         status, end = self._judge(status, self._why(status, cause, unprocessed))
         self._conclude(status, Origin(origin), end, trailers, retryable=unprocessed)
-
-    def _on_ok(self, status: Status, trailers: list[tuple[str, MetadataValue]] | None) -> None:
-        self._conclude(status, REMOTE, RETURNED, trailers)
 
     def _why(self, status: Status, cause: str, unprocessed: bool) -> End:
         if unprocessed:

@@ -271,9 +271,19 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         if self._deadline is not None:
             self._close(self._deadline.status(), End.DEADLINE)
 
-    def _on_ok(self, status: Status, trailers: list[tuple[str, MetadataValue]] | None) -> None:
+    def _on_ended(
+        self,
+        code: int,
+        message: str,
+        trailers: list[tuple[str, MetadataValue]] | None,
+        origin: str,
+        cause: str,
+        unprocessed: bool,
+    ) -> None:
+        if code != 0:
+            super()._on_ended(code, message, trailers, origin, cause, unprocessed)
+            return
         # All went well with the stream: what this side said is out, whatever it was.
-        del status
         expected = self._expected_end
         self._conclude(OK if expected is RETURNED else self._expected or OK, LOCAL, expected, trailers)
 

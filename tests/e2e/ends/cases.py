@@ -224,30 +224,36 @@ async def reply_what_cannot_be_decoded(scene: Scene) -> None:
     scene.handler_does(reply)
 
 
-SHORT_SECONDS = 0.3
-QUICK_CLIENT = ClientKeepalive(time_seconds=SHORT_SECONDS, timeout_seconds=2 * SHORT_SECONDS)
-QUICK_SERVER = ServerKeepalive(time_seconds=SHORT_SECONDS, timeout_seconds=2 * SHORT_SECONDS, least_seconds=0.01)
+SHORT_SECONDS = 0.1
+LONGER_SECONDS = 1.0
+"""For what begins with the call, which a busy machine takes some time to open."""
+QUICK_CLIENT = ClientKeepalive(time_seconds=SHORT_SECONDS, timeout_seconds=LONGER_SECONDS)
+QUICK_SERVER = ServerKeepalive(time_seconds=SHORT_SECONDS, timeout_seconds=LONGER_SECONDS, least_seconds=0.01)
 
 
-def bounded(**limits: float) -> Mapping[str, Any]:
-    """Give options with these limits."""
-    return {"limits": replace(ONE_AT_A_TIME, **limits)}  # type: ignore[arg-type]  # they are all seconds
-
-
-def on_server(end: End, kinds: tuple[Kind, ...], **limits: float) -> Case:
+def on_server(end: End, kinds: tuple[Kind, ...], **seconds: float) -> Case:
     """A server's limit of time."""
+
+    async def let_time_pass_on_the_server(scene: Scene) -> None:
+        # Now, when the call is open, so that a busy machine does not end it before.
+        scene.server.set_message_timeouts(**seconds)
+        await let_time_pass(scene)
+
     late = StatusCode.DEADLINE_EXCEEDED
-    options = bounded(**limits)
-    return Case(
-        let_time_pass, End.RAISED, late, end, late, penstock.DeadlineExceeded, kinds=kinds, server_options=options
-    )
+    ends = let_time_pass_on_the_server
+    return Case(ends, End.RAISED, late, end, late, penstock.DeadlineExceeded, kinds=kinds)
 
 
-def on_client(end: End, kinds: tuple[Kind, ...], **limits: float) -> Case:
+def on_client(end: End, kinds: tuple[Kind, ...], **seconds: float) -> Case:
     """A client's."""
+
+    async def let_time_pass_on_the_client(scene: Scene) -> None:
+        scene.client.set_message_timeouts(**seconds)
+        await let_time_pass(scene)
+
     late, left = StatusCode.DEADLINE_EXCEEDED, StatusCode.CANCELLED
-    raises, options = penstock.DeadlineExceeded, bounded(**limits)
-    return Case(let_time_pass, end, late, End.PEER_CANCELLED, left, raises, kinds=kinds, client_options=options)
+    ends = let_time_pass_on_the_client
+    return Case(ends, end, late, End.PEER_CANCELLED, left, penstock.DeadlineExceeded, kinds=kinds)
 
 
 CASES = [
@@ -264,7 +270,7 @@ CASES = [
         StatusCode.RESOURCE_EXHAUSTED,
         penstock.ResourceExhausted,
         kinds=READING,
-        server_options=bounded(stalled_send_seconds=SHORT_SECONDS),
+        server_options={"limits": replace(ONE_AT_A_TIME, stalled_send_seconds=LONGER_SECONDS)},
         floods=True,
     ),
     Case(
@@ -336,7 +342,8 @@ CASES = [
         End.DEADLINE,
         StatusCode.DEADLINE_EXCEEDED,
         penstock.DeadlineExceeded,
-        timeout=0.5,
+        timeout=LONGER_SECONDS,
+        kinds=(Kind.UNARY, Kind.BOTH_STREAM),
         or_of_server=End.PEER_CANCELLED,
         from_outside=True,
     ),
