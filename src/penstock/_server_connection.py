@@ -87,6 +87,10 @@ class ServerConnection(Transport):
         if self._ending is not None:
             self._ending.cancel()
         self._server.connections.discard(self)
+        if self.calls:
+            self._server.gone.add(self)
+            if self._server.draining.is_set():
+                self.draining.set()
         self._counters.add(self)
         self._entrance.close()
 
@@ -139,6 +143,8 @@ class ServerConnection(Transport):
         for place in call._places:
             place.taken -= 1
         if not self.calls:
+            if self._transport is None:
+                self._server.gone.discard(self)
             self._lifetime.note_unused()
             if self.draining.is_set():
                 self._check_finished()

@@ -124,7 +124,7 @@ _Draft: Any = make_dataclass("_Draft", [each.name for each in fields(LiveStream)
 
 def of_server(server: Server, method: str, peer: str) -> Iterator[LiveStream]:
     """What `Server.streams` gives."""
-    for connection in list(server.connections):
+    for connection in (*server.connections, *server.gone):
         if connection.peer.startswith(peer):
             for call in list(connection.calls):
                 # Whoever iterates may await meanwhile, and calls end.

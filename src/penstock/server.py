@@ -105,6 +105,8 @@ class Server:
         """Calls may come that say their messages are not protobuf."""
         self.connections: set[ServerConnection] = set()
         """Clients that are connected."""
+        self.gone: set[ServerConnection] = set()
+        """Clients that were connected, and handlers of their calls still run."""
         self.draining = asyncio.Event()
         """Set when the server wants handlers to finish."""
         self.counters = Counters()
@@ -172,7 +174,8 @@ class Server:
 
     def call_of(self, task: asyncio.Task[Any]) -> ServerStream[Any, Any] | None:
         """The call whose handler runs in `task`. From any thread: a blocked loop cannot be asked."""
-        calls = [call for connection in list(self.connections) for call in list(connection.calls)]
+        hosts = [*list(self.connections), *list(self.gone)]
+        calls = [call for connection in hosts for call in list(connection.calls)]
         return next((call for call in [*calls, *self.detached] if call._task is task), None)
 
     def streams(self, *, method: str = "", peer: str = "") -> Iterator[LiveStream]:
@@ -309,7 +312,9 @@ class Server:
         self.draining.set()
         for connection in list(self.connections):
             connection.shut_down()
-        report = await end_calls(self.connections, self.stragglers.detached, grace)
+        for connection in self.gone:
+            connection.draining.set()
+        report = await end_calls(self.connections, self.gone, self.stragglers.detached, grace)
         await close_connections(self.connections)
         self._addresses.clear()
         _watchdog.leave(self)

@@ -133,7 +133,7 @@ class ChannelStatistics(_Statistics):
 
 def of_server(server: Server) -> ServerStatistics:
     """What `Server.statistics` gives."""
-    calls = sum(len(connection.calls) for connection in server.connections)
+    calls = sum(len(connection.calls) for connection in (*server.connections, *server.gone))
     calls_open = sum(call._status is None for connection in server.connections for call in connection.calls)
     stragglers, pool = server._stragglers, server._pool
     return ServerStatistics(

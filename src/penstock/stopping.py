@@ -54,15 +54,18 @@ class StopReport:
 
 
 async def end_calls(
-    connections: Collection[ServerConnection], detached: Collection[ServerStream[Any, Any]], grace: float
+    connections: Collection[ServerConnection],
+    gone: Collection[ServerConnection],
+    detached: Collection[ServerStream[Any, Any]],
+    grace: float,
 ) -> StopReport:
     """Let calls end by themselves for `grace` seconds, then end them; the connections have said GOAWAY.
 
-    Waits until: the handlers of all have ended, or are detached.
+    Waits until: the handlers of all have ended, or are detached, those of clients that are gone included.
     """
-    begun = {call for connection in connections for call in connection.calls}
-    await _wait_for_calls(list(connections), grace)
-    left = [call for connection in connections for call in connection.calls]
+    begun = {call for connection in (*connections, *gone) for call in connection.calls}
+    await _wait_for_calls([*connections, *gone], grace)
+    left = [call for connection in (*connections, *gone) for call in connection.calls]
     busy = {call._connection.until_finished() for call in left}
     for call in left:
         call._close(Status(StatusCode.UNAVAILABLE, "the server is shutting down"), End.DRAINED)

@@ -77,6 +77,35 @@ async def test_a_handler_that_ignores_its_cancellation_is_reported_and_not_waite
         gate.set()
 
 
+async def test_handlers_of_clients_that_are_gone_are_seen_and_waited_for() -> None:
+    entered, may_end, order = asyncio.Event(), asyncio.Event(), []
+
+    async def handler(stream: "penstock.ServerStream[Note, Note]") -> None:
+        entered.set()
+        try:
+            async for _ in stream:
+                pass
+        finally:
+            await may_end.wait()
+            order.append("handler")
+
+    async with connected(Echo(both_stream=handler)) as pair:
+        async with penstock.Channel(pair.address) as channel, EchoClient(channel).both_stream() as stream:
+            await stream.send(Note())
+            await entered.wait()
+        await until(lambda: not pair.server.connections)
+        assert [live.waits_for for live in pair.server.streams()] == [penstock.Waiting.ENDED]
+        assert pair.server.statistics().handlers_open == 1
+        stopping = asyncio.ensure_future(pair.server.stop(grace=0))
+        stopping.add_done_callback(lambda _: order.append("server"))
+        await turns(5)
+        may_end.set()
+        await within_bound(stopping)
+        assert order == ["handler", "server"]
+        assert pair.server.statistics().is_idle
+        assert not list(pair.server.streams())
+
+
 async def test_leaving_the_block_of_listening_ends_what_is_open() -> None:
     server = penstock.Server([Echo()])
     async with AsyncExitStack() as stack:
