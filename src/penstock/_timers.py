@@ -93,4 +93,7 @@ class Timers:
         if self._order:
             self._arm(self._order[0])
         for item in expired:
-            item._on_expired()
+            try:
+                item._on_expired()
+            except Exception as error:  # noqa: BLE001 - it is told, and the deadlines of others must not be lost with it
+                self._loop.call_exception_handler({"message": f"{item!r} failed as it expired", "exception": error})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 
 class Handle:
@@ -20,11 +20,13 @@ class Handle:
 
 
 class ManualLoop:
-    """The two methods of a loop that timers need, and a clock that stands."""
+    """The methods of a loop that timers need, and a clock that stands."""
 
     def __init__(self, now: float) -> None:
         self.now = now
         self.handles: list[Handle] = []
+        self.told: list[dict[str, Any]] = []
+        """What the exception handler got."""
 
     def time(self) -> float:
         return self.now
@@ -33,6 +35,9 @@ class ManualLoop:
         handle = Handle(when, callback)
         self.handles.append(handle)
         return handle
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.told.append(context)
 
     def armed(self) -> list[Handle]:
         """Timers that wait."""

@@ -119,6 +119,23 @@ def test_discarding_after_it_expired_is_harmless() -> None:
     assert len(item.expired) == 1
 
 
+def test_an_item_that_fails_as_it_expires_is_told_and_holds_up_no_other() -> None:
+    loop = ManualLoop(0.0)
+    timers = timers_of(loop)
+
+    class Failing(Item):
+        def _on_expired(self) -> None:
+            raise LookupError
+
+    items = [Item(loop), Failing(loop), Item(loop)]
+    for item in items:
+        timers.add(1.0, 1, item)
+    loop.advance(2.0)
+    assert [len(item.expired) for item in items] == [1, 0, 1]
+    (told,) = loop.told
+    assert isinstance(told["exception"], LookupError)
+
+
 def test_an_item_may_add_another_while_it_expires() -> None:
     loop = ManualLoop(0.0)
     timers, second = timers_of(loop), Item(loop)
