@@ -75,7 +75,7 @@ class Liveness:
         if self._asked_at is not None and heard_at < self._asked_at:
             left = self._asked_at + self._timeout - now
             if left > 0:
-                self._arm(left)
+                self._arm(min(self._time, left))  # whoever is never given up is looked at all the same
             elif not self._looked_twice:
                 self._looked_twice = True
                 self._arm(LAST_LOOK_SECONDS)

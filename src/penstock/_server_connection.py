@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import copy_context
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from penstock._admission import Entrance
@@ -71,7 +72,8 @@ class ServerConnection(Transport):
         """The socket is open."""
         super().connection_made(transport)
         left = self._server.limits.handshake_timeout_seconds
-        self._among = self._server.connection_timers.add(self.loop.time() + left, left, self)
+        if left < inf:
+            self._among = self._server.connection_timers.add(self.loop.time() + left, left, self)
         self._server.connections.add(self)
         self._counters.connections_made += 1
         self._entrance = Entrance(self._server.gatekeeper, self.peer)

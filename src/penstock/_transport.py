@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 READ_BYTES = 256 * 1024
 """One read of a socket: what the kernel's buffers hold."""
 
+MOST_USER_TIMEOUT_MS = 2**31 - 1
+"""What the kernel keeps it in."""
+
 _live: weakref.WeakSet[Transport] = weakref.WeakSet()
 _thread = threading.local()
 
@@ -115,7 +118,8 @@ class Transport(asyncio.BufferedProtocol):
         self._watching_loop: AsyncGenerator[None, None] | None = None
         timers = Timers(loop) if timers is None else timers  # an empty one is false
         keepalive = keepalive or ClientKeepalive()
-        self._user_timeout = keepalive.timeout_seconds if keepalive.time_seconds < inf else 0.0
+        is_bounded = keepalive.time_seconds < inf and keepalive.timeout_seconds < inf
+        self._user_timeout = keepalive.timeout_seconds if is_bounded else 0.0
         self._liveness = Liveness(self, timers, keepalive)
         self._progress = WriteProgress(self, timers, limits.write_timeout_seconds)
         # The loop calls the engine itself: no Python frame between a read and its bytes.
@@ -213,7 +217,8 @@ class Transport(asyncio.BufferedProtocol):
         # Source: RFC 5482; gRPC proposal A18.
         option = getattr(socket, "TCP_USER_TIMEOUT", None)
         if option is not None and sock is not None and self._user_timeout and sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, option, round(self._user_timeout * 1000))
+            milliseconds = round(min(self._user_timeout * 1000, MOST_USER_TIMEOUT_MS))
+            sock.setsockopt(socket.IPPROTO_TCP, option, milliseconds)
 
     def forget(self) -> None:
         """Never touch the socket, nor the loop, again: a forked child, or a loop that gave the socket up."""

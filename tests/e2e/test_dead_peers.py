@@ -287,6 +287,14 @@ async def test_the_kernel_gives_up_as_soon_as_keepalive_would() -> None:
         assert user_timeout(ours) == 0
 
 
+@pytest.mark.parametrize("timeout_seconds", [inf, 1e300])
+async def test_a_peer_may_have_all_the_time_there_is_to_answer(timeout_seconds: float) -> None:
+    endless = ServerKeepalive(timeout_seconds=timeout_seconds)
+    async with proxied(replace(QUICK_CLIENT, timeout_seconds=timeout_seconds), endless) as (_, server, channel, _proxy):
+        await EchoClient(channel).unary(Note(), timeout=10)
+        assert len(server.connections) == 1
+
+
 def user_timeout(connection: Any) -> int:
     sock: socket.socket = connection._transport.get_extra_info("socket")
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)

@@ -1,6 +1,8 @@
 """What happens at the edge of each limit?"""
 
 import asyncio
+import dataclasses
+import math
 
 import pytest
 
@@ -266,3 +268,10 @@ async def test_the_default_lets_four_mebibytes_pass_and_no_byte_more() -> None:
             async with pair.channel.stream("/any.Where/At") as stream:
                 await stream.send(bytes(four + 1))
                 await within_bound(stream.receive())
+
+
+@pytest.mark.parametrize("name", [name for name in penstock.Limits.__dataclass_fields__ if name.endswith("_seconds")])
+async def test_every_limit_of_time_can_be_off(name: str) -> None:
+    endless = dataclasses.replace(penstock.Limits(), **{name: math.inf})
+    async with connected(server_limits=endless, client_limits=endless) as pair:
+        assert await within_bound(pair.client.unary(Note(number=1))) == Note(number=1)

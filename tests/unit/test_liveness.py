@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -83,6 +84,19 @@ def test_a_silent_peer_is_given_up_after_time_and_timeout_and_not_before(loop: M
     loop.advance(1100)
     (ended,) = peer.ended_at
     assert 1080 <= ended <= 1080 + LAST_LOOK_SECONDS + 3 * LATE
+
+
+def test_a_peer_that_may_be_silent_for_ever_is_never_given_up_and_is_asked_again_when_it_was_heard(
+    loop: ManualLoop,
+) -> None:
+    peer, _ = started(loop, ServerKeepalive(time_seconds=60, timeout_seconds=inf))
+    peer.answers = False
+    loop.advance(5000)
+    assert len(peer.asked_at) == 1
+    peer.hear()
+    loop.advance(5130)
+    assert len(peer.asked_at) == 2
+    assert peer.ended_at == []
 
 
 def test_any_byte_is_an_answer(loop: ManualLoop) -> None:
