@@ -18,7 +18,7 @@ __all__ = ["ManualClock"]
 
 PATCHED = ("time", "call_at", "call_later")
 """What a loop is asked about time: `asyncio.sleep`, `timeout` and `wait` come down to these."""
-EXACT = -30
+EXACT_SECONDS = 2.0**-30
 """Penstock rounds deadlines up, to save timers, by up to 1/32 s. Here they come when they are due: 2**-30 s."""
 SLACK_SECONDS = 1e-6
 """0.1 s and then 0.2 s are a little less than 0.3 s: what is due within this is due now."""
@@ -61,7 +61,7 @@ class ManualClock:
         self._timers: list[tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
         self._advancing = False
-        self._coarsest = _timers.COARSEST
+        self._grains = _timers.LONG_SECONDS, _timers.COARSEST_SECONDS
 
     def __enter__(self) -> Self:
         if _running:
@@ -77,7 +77,8 @@ class ManualClock:
         self._began = self._now = loop.time()
         self._engine_began = _engine.now()
         _engine.hold_time(self._engine_began)
-        self._coarsest, _timers.COARSEST = _timers.COARSEST, EXACT
+        self._grains = _timers.LONG_SECONDS, _timers.COARSEST_SECONDS
+        _timers.LONG_SECONDS, _timers.COARSEST_SECONDS = 0.0, EXACT_SECONDS
         for name in PATCHED:
             setattr(loop, name, getattr(self, f"_{name}"))
         return self
@@ -89,7 +90,7 @@ class ManualClock:
         loop = self._loop_here()
         for name in PATCHED:
             delattr(loop, name)
-        _timers.COARSEST = self._coarsest
+        _timers.LONG_SECONDS, _timers.COARSEST_SECONDS = self._grains
         _engine.hold_time(None)
         _running.remove(self)
         self._loop = None
