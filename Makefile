@@ -14,11 +14,11 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo leak test attack interop grpc-go grpc-js generators check conformance http2 bench idle gen fmt lock clean
+.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js generators check conformance http2 bench idle gen fmt lock clean
 
 help:
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
-		|| sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1: \2/p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1: \2/p' Makefile
 
 setup: $(REQUIREMENTS) ## make .venv and install what development needs (again only when the pins change)
 
@@ -39,6 +39,12 @@ interop: build ## run gRPC's standard interop cases with other implementations, 
 
 attack: build ## what a hostile client meets: every attack with its memory, the neighbour's p99, how it ends (ONLY=ping-flood)
 	$(BIN)/python -m tests.stress.attacks $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+soak: build ## end a million calls in every way at random, for 10 minutes at most, and see what is left (SEED=1 SECONDS=60 LOOP=uvloop)
+	$(BIN)/python -m tests.stress.soak $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LOOP),--loop $(LOOP))
+
+soak-full: build ## the same, until it is a million
+	$(BIN)/python -m tests.stress.soak --full $(if $(SEED),--seed $(SEED)) $(if $(LOOP),--loop $(LOOP))
 
 check: build ## formatting, lint, types and the checks in tools/: what must be clean before a commit
 	$(BIN)/ruff format --check .
