@@ -149,7 +149,7 @@ class Connector:
             await asyncio.wait(ended, timeout=1.0)
         for connection in list(self.connections):
             connection.abort("the channel was closed", End.CLOSED)
-            await connection.ended
+            await asyncio.wait([connection.ended])  # not itself: others wait for it too when this is cancelled
 
     async def _try(self) -> None:
         await asyncio.sleep(max(0.0, self._retry_at - self.loop.time()))

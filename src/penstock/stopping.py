@@ -106,7 +106,7 @@ async def close_connections(connections: Collection[ServerConnection]) -> None:
     for connection in closing:
         if not connection.ended.done():
             connection.abort("the server has stopped")
-            await connection.ended
+            await asyncio.wait([connection.ended])  # not itself: others wait for it too when this is cancelled
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from penstock import (
     StatusCode,
     StopReport,
 )
+from penstock.testing import ManualClock
 from tests.unit.memory import both_ends, connected, settle
 
 PATH = "/test.Service/Method"
@@ -88,6 +89,26 @@ async def test_a_client_that_never_answers_the_goaway_does_not_hold_up_the_stop(
         far.hold()
         assert await channel.server.stop(0) == StopReport(finished=0, cancelled=(), stuck=())
         assert channel.server.connections == set()
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["server", "channel"])
+async def test_who_closes_the_same_is_not_cancelled_with_another_who_does(whole: bool) -> None:
+    clock = ManualClock()
+    async with connected(fallback=nothing) as channel:
+        await channel.ready()
+        async with clock:
+            for wire in channel.wires:
+                wire.hold()  # neither side reads: after a second each is cut off
+            first, second = (asyncio.ensure_future(channel.server.stop(0) if whole else channel.close()) for _ in "12")
+
+            async def cancel_first() -> None:
+                await asyncio.sleep(1.0)  # manual time
+                first.cancel()
+
+            cancelling = asyncio.ensure_future(cancel_first())
+            await clock.advance(2.0)
+        await asyncio.gather(second, cancelling)
+        assert first.cancelled()
 
 
 async def test_stopping_leaves_no_deadline_behind() -> None:
