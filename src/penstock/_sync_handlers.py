@@ -59,7 +59,7 @@ class SyncStream(ServerStream[RequestT, ReplyT]):
 
     def _detach(self) -> None:
         super()._detach()
-        if self.job is not None:
+        if self.job is not None and not self.job.is_over:  # else its task has only to take note
             # Its task may go: what is left of the handler is in the thread.
             self.job.on_end = self._on_thread_done
             self.job.abandon()

@@ -11,10 +11,12 @@ import pytest
 
 from penstock import Kind, Limits, RpcError, ServerCall, ServerStream, StatusCode
 from penstock._forms import is_sync
+from penstock._pool import Job
 from penstock._sync_handlers import SyncStream, in_a_thread
 from penstock.testing import ManualClock
+from tests.e2e.support import until
 from tests.protos.echo_penstock import EchoBase
-from tests.unit.memory import connected
+from tests.unit.memory import connected, settle
 from tests.unit.test_handlers import PATHS, called, served, status_of
 
 BOUND_SECONDS = 10.0
@@ -229,6 +231,40 @@ async def test_a_task_that_is_cancelled_waits_for_its_thread_and_then_goes(caplo
         await asyncio.to_thread(closed.wait, BOUND_SECONDS)
         assert closed.is_set()
     caplog.clear()
+
+
+async def test_a_handler_that_is_detached_in_the_moment_its_step_is_over_closes_and_is_forgotten() -> None:
+    entered, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def replies(request: bytes, _stream: ServerStream[bytes, bytes]) -> Iterator[bytes]:
+        try:
+            entered.set()
+            assert go_on.wait(BOUND_SECONDS)
+            yield request
+        finally:
+            closed.set()
+
+    async with connected(served(Kind.SERVER_STREAM, replies)) as channel:
+        stragglers, pool = channel.server.stragglers, channel.server.pool
+        on_over = pool._on_over
+
+        def detach_behind(job: Job) -> None:
+            on_over(job)
+            for call in list(stragglers.cancelled):
+                stragglers._detach(call, stragglers.cancelled.pop(call))
+
+        pool._on_over = detach_behind  # type: ignore[method-assign]  # a timer that comes then is hard to come by
+        async with channel.stream(PATHS[Kind.SERVER_STREAM]) as stream:
+            await stream.send(b"q")
+            await stream.end_sending()
+            await asyncio.to_thread(entered.wait, BOUND_SECONDS)
+        await until(lambda: bool(stragglers.cancelled))
+        go_on.set()
+        await asyncio.to_thread(closed.wait, BOUND_SECONDS)
+        await channel.server.stop(0)
+        await until(lambda: not pool.running)
+        await settle()
+        assert (stragglers.detached_in_all, stragglers.detached) == (1, {})
 
 
 async def test_the_time_that_a_handler_has_follows_the_clock_of_the_test() -> None:
