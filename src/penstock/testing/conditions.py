@@ -52,3 +52,15 @@ BLACK_HOLE = Conditions(black_hole=True)
 """Everything vanishes, and nobody hears of it."""
 STOPPED = Conditions(stopped=True)
 """Nobody reads."""
+
+
+def check_conditions(given: object) -> Conditions:
+    """Give them back.
+
+    Raises:
+        UsageError: They are something else, their name for example.
+    """
+    if not isinstance(given, Conditions):
+        msg = f"conditions are Conditions(...), CLEAR, BLACK_HOLE or STOPPED of penstock.testing, not {given!r}"
+        raise UsageError(msg)
+    return given

@@ -13,7 +13,7 @@ from typing import Self
 
 from penstock import _address
 from penstock.errors import UsageError
-from penstock.testing.conditions import CLEAR, Conditions
+from penstock.testing.conditions import CLEAR, Conditions, check_conditions
 from penstock.testing.proxied_connection import ProxiedConnection
 
 __all__ = ["FaultProxy"]
@@ -44,7 +44,7 @@ class FaultProxy:
 
     Raises:
         OSError: On entering: `listen` cannot be listened on.
-        UsageError: An address has another form.
+        UsageError: An address has another form, or conditions are none; on entering: it is in use already.
 
     Source: the faults of toxiproxy, and of tc-netem(8), as far as they can be made without a kernel.
     """
@@ -68,8 +68,12 @@ class FaultProxy:
         """Those that are open, the newest last."""
         self.connections_accepted = 0
         """All that ever came."""
+        _address.parse(upstream)  # a mistake is to be seen here, not when a client comes
         self._listen = _address.parse(listen)
-        self._to_server, self._to_client = to_server, to_client
+        if self._listen.path:
+            msg = f"the proxy listens on host:port, not on {listen}"
+            raise UsageError(msg)
+        self._to_server, self._to_client = check_conditions(to_server), check_conditions(to_client)
         self._kernel_buffer_bytes = kernel_buffer_bytes
         self._forgotten_bytes = [0, 0]
         self._reserved: socket.socket | None = None
@@ -77,6 +81,9 @@ class FaultProxy:
         self._accepting: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        if self._reserved is not None:
+            msg = "the proxy is in use already: enter it once, or make another one"
+            raise UsageError(msg)
         # It never listens: it keeps the port while connections are refused.
         self._reserved = self._bound(self._listen)
         self.refusing = False
@@ -89,6 +96,7 @@ class FaultProxy:
         self.refusing = True
         if self._reserved is not None:
             self._reserved.close()
+            self._reserved = None
         connections = list(self.connections)
         for connection in connections:
             connection.reset()
@@ -98,10 +106,7 @@ class FaultProxy:
     @property
     def address(self) -> str:
         """Where it listens: what a `Channel` takes."""
-        if self._reserved is None:
-            msg = "the proxy listens within its block: async with FaultProxy(...) as proxy"
-            raise UsageError(msg)
-        return _address.of_socket(self._reserved)
+        return _address.of_socket(self._reserved_here())
 
     @property
     def bytes_to_server(self) -> int:
@@ -120,7 +125,7 @@ class FaultProxy:
 
     @to_server.setter
     def to_server(self, conditions: Conditions) -> None:
-        self._to_server = conditions
+        self._to_server = check_conditions(conditions)
         for connection in list(self.connections):
             connection.to_server.conditions = conditions
 
@@ -131,7 +136,7 @@ class FaultProxy:
 
     @to_client.setter
     def to_client(self, conditions: Conditions) -> None:
-        self._to_client = conditions
+        self._to_client = check_conditions(conditions)
         for connection in list(self.connections):
             connection.to_client.conditions = conditions
 
@@ -145,8 +150,7 @@ class FaultProxy:
         if refusing is self.refusing:
             return
         if self._listener is None:
-            assert self._reserved is not None
-            self._listener = self._bound(self._listen, self._reserved.getsockname()[1])
+            self._listener = self._bound(self._listen, self._reserved_here().getsockname()[1])
             self._listener.listen(BACKLOG)
             self._accepting = asyncio.get_running_loop().create_task(self._accept(self._listener), name="fault proxy")
             self._accepting.add_done_callback(functools.partial(_close, self._listener))
@@ -167,6 +171,12 @@ class FaultProxy:
             connection.reset()
 
     # Inside.
+
+    def _reserved_here(self) -> socket.socket:
+        if self._reserved is None:
+            msg = "the proxy listens within its block: async with FaultProxy(...) as proxy"
+            raise UsageError(msg)
+        return self._reserved
 
     def _bound(self, address: _address.Address, port: int | None = None) -> socket.socket:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET

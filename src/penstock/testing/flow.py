@@ -10,6 +10,7 @@ from enum import Enum, auto
 from random import Random
 from typing import TYPE_CHECKING
 
+from penstock.testing.conditions import check_conditions
 from penstock.testing.frame_tracker import FrameTracker
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Flow:
 
     @conditions.setter
     def conditions(self, conditions: Conditions) -> None:
-        self._conditions = conditions
+        self._conditions = check_conditions(conditions)
         self._free_at = -math.inf
         if self._has_lost_bytes and not conditions.black_hole:
             self._end(True)

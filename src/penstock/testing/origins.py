@@ -20,7 +20,13 @@ from penstock._steps import Steps
 from penstock.channel import Channel
 from penstock.server import Server
 
-NOT_ORIGINS = (str(Path(penstock.__file__).parent), str(Path(asyncio.__file__).parent), contextlib.__file__)
+PACKAGE = Path(penstock.__file__).parent
+NOT_ORIGINS = (
+    str(PACKAGE),
+    str(PACKAGE.with_name("pytest_penstock")),
+    str(Path(asyncio.__file__).parent),
+    contextlib.__file__,
+)
 GENERATED = "_penstock.py"
 FRAMES = 3
 """So many callers are told: the line, and who called the function it is in."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,6 +123,45 @@ async def test_outside_of_its_block_it_has_no_address() -> None:
     proxy = FaultProxy("127.0.0.1:1")
     with pytest.raises(UsageError, match="within its block"):
         _ = proxy.address
+
+
+async def test_after_its_block_it_has_no_address_and_may_be_entered_again() -> None:
+    proxy = FaultProxy("127.0.0.1:1")
+    for _ in range(2):
+        async with proxy:
+            assert proxy.address.startswith("127.0.0.1:")
+        with pytest.raises(UsageError, match="within its block"):
+            _ = proxy.address
+        with pytest.raises(UsageError, match="within its block"):
+            proxy.refusing = False
+
+
+async def test_within_its_block_it_is_not_entered_again() -> None:
+    proxy = FaultProxy("127.0.0.1:1")
+    async with proxy:
+        address = proxy.address
+        with pytest.raises(UsageError, match="in use already"):
+            await proxy.__aenter__()
+        assert proxy.address == address
+
+
+@pytest.mark.parametrize("options", [{"upstream": "nowhere"}, {"listen": "unix:/tmp/s"}, {"listen": "127.0.0.1"}])
+def test_addresses_are_looked_at_when_it_is_made(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        FaultProxy(**({"upstream": "127.0.0.1:1"} | options))
+
+
+async def test_the_name_of_conditions_is_no_conditions() -> None:
+    name: Any = "BLACK_HOLE"
+    with pytest.raises(UsageError, match="conditions are Conditions"):
+        FaultProxy("127.0.0.1:1", to_server=name)
+    async with rigged() as rig:
+        await rig.connect()
+        with pytest.raises(UsageError, match="not 'BLACK_HOLE'"):
+            rig.proxy.set_both(name)
+        with pytest.raises(UsageError, match="not 'BLACK_HOLE'"):
+            rig.proxy.connections[0].to_client.conditions = name
+        assert (rig.proxy.to_server, rig.proxy.to_client) == (CLEAR, CLEAR)
 
 
 async def test_a_port_in_use_is_told() -> None:
