@@ -123,6 +123,8 @@ async def _closed(connections: Connections | None) -> AsyncIterator[None]:
     if connections is None:
         yield
         return
-    async with connections.stack:
-        yield
-    connections.is_used = False
+    try:
+        async with connections.stack:
+            yield
+    finally:
+        connections.is_used = False  # also if the test has failed: that is all there is to say

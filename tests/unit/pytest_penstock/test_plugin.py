@@ -151,6 +151,11 @@ def test_connecting_needs_an_async_test(run: Run) -> None:
     result.stdout.fnmatch_lines(["*penstock_connected was used in a test that is not async*"])
 
 
+def test_a_test_that_fails_says_so_and_nothing_else(run: Run) -> None:
+    tests = "async def test_fails(penstock_connected):\n    await penstock_connected(fallback=echo)\n    assert 0\n"
+    run(tests, RUNNERS["pytest-asyncio"][0]).assert_outcomes(failed=1)
+
+
 def test_each_example_of_hypothesis_is_looked_at(run: Run) -> None:
     tests = """
 from hypothesis import given, settings, strategies
