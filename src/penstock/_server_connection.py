@@ -53,6 +53,7 @@ class ServerConnection(Transport):
         self._context = copy_context()
         """Where the ends of handlers are heard: one for all calls, where each would get its own."""
         self._among: set[Expiring] = set()
+        self._is_noted = False
         self._entrance: Entrance
         self.draining = asyncio.Event()
         """Set when handlers should finish: the server stops, or the connection has come to its age."""
@@ -71,9 +72,7 @@ class ServerConnection(Transport):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
         super().connection_made(transport)
-        left = self._server.limits.handshake_timeout_seconds
-        if left < inf:
-            self._among = self._server.connection_timers.add(self.loop.time() + left, left, self)
+        self._bound_time()
         self._server.connections.add(self)
         self._counters.connections_made += 1
         self._entrance = Entrance(self._server.gatekeeper, self.peer)
@@ -161,10 +160,37 @@ class ServerConnection(Transport):
         if not self.calls and not self.finished.done():
             self.finished.set_result(None)
 
+    def _bound_time(self) -> None:
+        left = self._server.limits.handshake_timeout_seconds
+        if left < inf:
+            self._among = self._server.connection_timers.add(self.loop.time() + left, left, self)
+
     def _on_expired(self) -> None:
+        if self._established:
+            self._note("slow_headers", "did not end a header block in time; closed")
+            self.abort("a header block took too long", End.LIMIT)
+            return
         if not self.reason:
-            logger.info("%s said no HTTP/2 preface in time; closed", self.peer)
+            self._note("slow_handshake", "said no HTTP/2 preface in time; closed")
         self.abort("the handshake took too long", End.LIMIT)
+
+    def _on_headers(self, begun: bool) -> None:
+        if begun and self._established:
+            self._bound_time()
+        elif self._established:
+            self._among.discard(self)
+
+    def _on_abuse(self, kind: str, text: str, cut: bool) -> None:
+        if cut:
+            self.end_of_calls = End.BROKEN if kind == "protocol_error" else End.LIMIT
+        self._note(kind, f"{text}; {'closed' if cut else 'its connection is served more slowly'}")
+
+    def _note(self, kind: str, text: str) -> None:
+        # Once for a connection: a line for each frame would be an attack too.
+        if not self._is_noted:
+            self._is_noted = True
+            self._server.abuses[kind] += 1
+            logger.warning("%s: %s", self.peer, text)
 
     def _on_tls_failed(self, reason: str) -> None:
         if self.tls is not None:

@@ -271,12 +271,18 @@ class Transport(asyncio.BufferedProtocol):
 
     def _on_backlog(self) -> None:
         self._is_behind = True
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def _on_backlog_gone(self) -> None:
         self._is_behind = False
         self._read_on()
+
+    def _on_headers(self, begun: bool) -> None:
+        """The peer has begun a header block and does not end it, or has now."""
+
+    def _on_abuse(self, kind: str, text: str, cut: bool) -> None:
+        """The peer does what it should not; with `cut` the connection ends for it, else it is served more slowly."""
 
     def _on_settings(self) -> None:
         """The peer's settings came, or changed."""

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import ssl
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from penstock import _address, _tls_context, _watchdog, live, statistics
@@ -103,6 +104,8 @@ class Server:
         self.raw_codec = server_codec(raw_method("*"), self.limits)
         self.any_subtype = self._fallback is not None or not all(route.is_protobuf for route in self._routes.values())
         """Calls may come that say their messages are not protobuf."""
+        self.abuses: Counter[str] = Counter()
+        """Connections that were closed, or are served more slowly, for what their client did; by kind."""
         self.connections: set[ServerConnection] = set()
         """Clients that are connected."""
         self.gone: set[ServerConnection] = set()

@@ -111,6 +111,8 @@ class ServerStatistics(_Statistics):
     """Calls of sync handlers that were refused because too many waited for a thread."""
     refusals: Mapping[str, int]
     """Calls and connections that were refused, by the name of the limit in `Admission`."""
+    abuses: Mapping[str, int]
+    """Connections that were closed, or are served more slowly, for what their client did, by its kind."""
 
     @property
     def is_idle(self) -> bool:
@@ -148,6 +150,7 @@ def of_server(server: Server) -> ServerStatistics:
         thread_waits_open=0 if pool is None else pool.waiting,
         thread_refusals=server.threads_refused + (0 if pool is None else pool.refused),
         refusals=MappingProxyType(dict(server.gatekeeper.refused)),
+        abuses=MappingProxyType(dict(server.abuses)),
     )
 
 

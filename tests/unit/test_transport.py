@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from penstock import Limits, RpcError, StatusCode
+from penstock import Limits, RpcError, StatusCode, _engine
 from penstock._transport import READ_BYTES, Transport, live_transports
 from tests.unit.memory import PEER_NAME, Wire, attach, both_ends, join, settle
 
@@ -141,12 +141,15 @@ async def test_reading_stops_while_the_peer_does_not_take_our_answers() -> None:
     async with joined() as (_client, server, client_wire, server_wire):
         server.pause_writing()
         # Each PING has an answer. Above 256 KiB of output, and what h2 holds itself, nothing more is read.
-        for _ in range(32):
+        for hour in range(24):
+            _engine.hold_time(3600.0 * hour)  # so slowly that it is no flood
             client_wire.write(PING * 1024)
-        await settle()
+            await settle()
         assert not server_wire.reading
+        _engine.hold_time(3600.0 * 24)
         server.resume_writing()
         await settle()
+        _engine.hold_time(None)
         assert server_wire.reading
         assert server.engine.unread == 0
 

@@ -150,6 +150,12 @@ class Engine:
     def _on_pong(self) -> None:
         self.told.append("pong")
 
+    def _on_headers(self, begun: bool) -> None:
+        """The connection's owner has a timer for it."""
+
+    def _on_abuse(self, kind: str, text: str, cut: bool) -> None:
+        self.told.append(f"abuse {kind}{' cut' if cut else ''}")
+
     def _on_go_away(self, reason: int, text: str) -> None:
         self.told.append(f"go away {reason} {text!r}")
 

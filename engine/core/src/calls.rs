@@ -224,6 +224,7 @@ impl<B: Body> Connection<B> {
     pub fn reset(&mut self, id: u32, reason: Reason) -> Option<Tally> {
         let stream = self.streams.remove(&id)?;
         self.kept.forget(&stream);
+        self.conduct.ended_early();
         let tally = stream.tally(self.now, Waits::Nothing);
         stream.reset(reason);
         Some(tally)

@@ -1,12 +1,14 @@
 //! One connection: bytes in, events out, bytes out.
 //!
-//! How this works: [`Connection::feed`] gives h2 the bytes and runs a *turn*: drive h2 if its waker fired, poll the
+//! How this works: [`Connection::feed`] (`intake.rs`) gives h2 the bytes and runs a *turn*: drive h2 if its waker fired, poll the
 //! streams whose wakers fired, until nothing is ready. What came of it waits in `events`. [`Connection::flush`] first
 //! lets the schedule hand DATA to h2, then runs a turn, then the output can be taken. Nothing here waits or calls back.
 
 use crate::budget::{Kept, Share};
+use crate::conduct::{Abuse, Conduct};
 use crate::event::{Closed, Event, Outcome};
 use crate::frames::{self, Parting};
+use crate::intake::Intake;
 use crate::item::Body;
 use crate::opening::{Opening, PREFACE};
 use crate::pipe::Io;
@@ -18,7 +20,6 @@ use crate::schedule::{Schedule, Streams};
 use crate::settings::{Settings, Side, tell_header_limit};
 use crate::strikes::Strikes;
 use crate::wire::metadata::MetadataError;
-use bytes::Bytes;
 use h2::Reason;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -56,20 +57,22 @@ pub struct Connection<B> {
     /// The last call the peer opened.
     pub(crate) last_accepted: u32,
     pub(crate) strikes: Strikes,
+    pub(crate) conduct: Conduct,
     waker: Waker,
-    opening: Opening,
+    pub(crate) opening: Opening,
+    pub(crate) intake: Intake,
     pub(crate) kept: Kept,
     pub(crate) share: Option<Share>,
     /// The time we were told.
     pub(crate) now: Duration,
     /// When the peer's last byte came.
-    last_read: Option<Duration>,
+    pub(crate) last_read: Option<Duration>,
     /// PINGs of ours without an answer.
     pings_out: u64,
     /// The output has the first SETTINGS in it, as h2 wrote them.
     tells_settings: bool,
     /// Bytes the peer sent.
-    fed: u64,
+    pub(crate) fed: u64,
     /// Bytes of output that were taken.
     sent: u64,
     /// The peer takes no new calls.
@@ -114,10 +117,12 @@ impl<B: Body> Connection<B> {
             parting: None,
             last_accepted: 0,
             strikes: Strikes::default(),
+            conduct: Conduct::default(),
             waker,
             opening,
             kept: Kept::default(),
             share: None,
+            intake: Intake::default(),
             now: Duration::ZERO,
             last_read: None,
             pings_out: 0,
@@ -133,26 +138,6 @@ impl<B: Body> Connection<B> {
     /// Tells the time, from any beginning: there is no clock in here. Comes before what happened then.
     pub fn tick(&mut self, now: Duration) {
         self.now = now;
-    }
-
-    /// Reads `bytes`. When it returns nothing refers to their memory any more.
-    ///
-    /// Returns bytes that h2 would not read yet, because the peer does not read our answers: stop reading the socket
-    /// until a flush brings this to 0 ([`Connection::unread`]).
-    pub fn feed(&mut self, bytes: Bytes) -> usize {
-        if self.phase == Phase::Closed || bytes.is_empty() {
-            // To h2 an empty read would be the end of the socket.
-            return self.unread();
-        }
-        self.fed += bytes.len() as u64;
-        self.last_read = Some(self.now);
-        if let Err(foreign) = self.opening.check(&bytes) {
-            self.refuse(foreign);
-            return 0;
-        }
-        self.io.lock().feed(bytes);
-        self.turn();
-        self.io.lock().keep_unread()
     }
 
     /// Moves queued messages and h2's own frames to the output. True: there is some.
@@ -177,6 +162,7 @@ impl<B: Body> Connection<B> {
         }
         if turn.sent {
             self.strikes.forgive();
+            self.conduct.allow(self.io.lock().output.len());
         }
         for id in turn.served {
             self.tell_sender(id);
@@ -193,6 +179,12 @@ impl<B: Body> Connection<B> {
         let mut output = self.io.lock().take_output(empty);
         if std::mem::take(&mut self.tells_settings) {
             tell_header_limit(&mut output, PREFACE.len(), self.settings.max_header_list_bytes);
+        }
+        if self.settings.side == Side::Server
+            && let count @ 1.. = frames::made_resets(&output)
+            && let Some(abuse) = self.conduct.made_to_reset(count, self.now)
+        {
+            self.cut(abuse);
         }
         if let Some(parting) = &self.parting {
             let start = if output.starts_with(PREFACE) { PREFACE.len() } else { 0 };
@@ -219,12 +211,6 @@ impl<B: Body> Connection<B> {
             || self.phase != Phase::Closed && (self.ready.is_set() || pipe.has_own() || self.schedule.has_work(&pipe))
     }
 
-    /// Bytes fed that h2 has not read.
-    #[must_use]
-    pub fn unread(&self) -> usize {
-        self.io.lock().unread()
-    }
-
     /// Takes what happened, in order.
     pub fn take_events(&mut self) -> Vec<Event<B>> {
         self.charge();
@@ -249,6 +235,12 @@ impl<B: Body> Connection<B> {
     #[must_use]
     pub fn last_read(&self) -> Option<Duration> {
         self.last_read
+    }
+
+    /// Which end this is.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.settings.side
     }
 
     /// Calls that are open.
@@ -302,7 +294,12 @@ impl<B: Body> Connection<B> {
         let (message, clean) = match self.run() {
             None => return self.keep_within_budget(),
             Some(Ok(())) => ("the connection ended".to_owned(), !self.lost && self.streams.is_empty()),
-            Some(Err(error)) => (response::broken(&error), false),
+            Some(Err(error)) => {
+                if self.settings.side == Side::Server && error.is_go_away() && error.is_library() {
+                    self.events.push(Event::Abuse(Abuse::ProtocolError, true));
+                }
+                (response::broken(&error), false)
+            }
         };
         self.over(Closed { message, clean, foreign: false });
     }
@@ -336,11 +333,12 @@ impl<B: Body> Connection<B> {
 
     /// Acts on what h2 does not tell.
     fn heed_sniffer(&mut self) {
-        let (grown, settings, go_away, asked, pongs) = {
+        let (grown, settings, go_away, asked, pongs, idle) = {
             let mut pipe = self.io.lock();
             let seen = &mut pipe.sniffer.seen;
             let (grown, settings) = (std::mem::take(&mut seen.grown), std::mem::take(&mut seen.settings));
-            (grown, settings, seen.go_away.take(), seen.pings, std::mem::take(&mut seen.pongs))
+            let (pongs, idle) = (std::mem::take(&mut seen.pongs), std::mem::take(&mut seen.idle));
+            (grown, settings, seen.go_away.take(), seen.pings, pongs, idle)
         };
         for id in grown {
             if let Some(stream) = self.streams.get_mut(&id) {
@@ -366,7 +364,12 @@ impl<B: Body> Connection<B> {
             self.events.push(Event::Pong);
         }
         if self.strikes.judge(asked, self.now, self.streams.is_empty()) {
-            self.abort("the peer sent PINGs too often", Reason::ENHANCE_YOUR_CALM, "too_many_pings");
+            self.cut(Abuse::TooManyPings);
+        }
+        if self.settings.side == Side::Server
+            && let Some(abuse) = self.conduct.judge(idle, self.now)
+        {
+            self.cut(abuse);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! How a connection ends: as planned, at once, because its socket did, or because the engine failed.
 
+use crate::conduct::Abuse;
 use crate::connection::{Connection, Phase};
 use crate::event::{Closed, Event};
 use crate::frames::{self, Parting};
+use crate::intake::Intake;
 use crate::item::Body;
 use crate::opening::Foreign;
 use crate::response;
@@ -15,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 impl<B: Body> Connection<B> {
     /// The peer closed its side of the socket, or the socket broke.
     pub fn end_of_input(&mut self) {
+        while self.step() {}
         if self.phase != Phase::Closed {
             self.io.lock().end_input();
             let failed = matches!(self.run(), Some(Err(_)));
@@ -69,6 +72,15 @@ impl<B: Body> Connection<B> {
         self.over(Closed { message: message.to_owned(), clean: false, foreign: false });
     }
 
+    /// Ends the connection of a peer that does what it should not.
+    pub(crate) fn cut(&mut self, abuse: Abuse) {
+        // Once: what ends a connection is judged as well.
+        if self.phase == Phase::Open {
+            self.events.push(Event::Abuse(abuse, true));
+            self.abort(abuse.text(), Reason::ENHANCE_YOUR_CALM, abuse.name());
+        }
+    }
+
     /// After a panic inside the engine: forgets h2, fails every call.
     pub fn poison(&mut self, message: &str) {
         // h2's lock may be poisoned; dropping a handle then panics once more.
@@ -100,6 +112,7 @@ impl<B: Body> Connection<B> {
             self.end(id, response::lost(&closed.message));
         }
         self.role = Role::Over;
+        self.intake = Intake::default();
         self.io.lock().forget_input();
         self.events.push(Event::Closed(closed));
     }

@@ -1,5 +1,6 @@
 //! What a connection tells its embedder.
 
+use crate::conduct::Abuse;
 use crate::item::Item;
 use crate::sniffer::GoAway;
 use crate::tally::Tally;
@@ -126,6 +127,8 @@ pub enum Event<B> {
     Pong,
     /// The peer will take no new calls.
     GoAway(GoAway),
+    /// Server: the client does what it should not. True: its connection ends for it; else its share is small from now on.
+    Abuse(Abuse, bool),
     /// The connection is over; write what is left and close the socket. Comes once, and last.
     Closed(Closed),
 }

@@ -3,6 +3,7 @@
 use h2::Reason;
 
 pub(crate) const HEAD_BYTES: usize = 9;
+pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 /// Of the text of a GOAWAY.
@@ -64,6 +65,22 @@ impl Parting {
             }
         }
     }
+}
+
+/// Of whole frames that we wrote, the RST_STREAMs that nobody here asked for: h2 found something wrong.
+pub(crate) fn made_resets(output: &[u8]) -> usize {
+    let mut made = 0;
+    let mut rest = output;
+    while let Some((head, behind)) = rest.split_first_chunk::<HEAD_BYTES>() {
+        if head[3] == RST_STREAM
+            && let Some(&code) = behind.first_chunk()
+        {
+            let ours = [Reason::NO_ERROR, Reason::CANCEL].contains(&Reason::from(u32::from_be_bytes(code)));
+            made += usize::from(!ours);
+        }
+        rest = behind.get(length(*head)..).unwrap_or_default();
+    }
+    made
 }
 
 /// The length of a payload. Source: RFC 9113 section 4.1.

@@ -10,11 +10,13 @@
 
 mod budget;
 mod calls;
+mod conduct;
 mod connection;
 mod ending;
 mod event;
 mod frames;
 mod inbox;
+mod intake;
 mod item;
 mod opening;
 mod outbox;
@@ -35,6 +37,7 @@ pub mod wire;
 
 pub use budget::Budget;
 pub use calls::{Pushed, Received};
+pub use conduct::Abuse;
 pub use connection::{Connection, Counters};
 pub use event::{CallHead, Cause, Closed, Event, Origin, Outcome, Reply};
 pub use h2::Reason;

@@ -28,17 +28,18 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    pub(crate) fn feed(&mut self, mut bytes: Bytes) {
+    /// Gives h2 the first frames of `bytes`, about as many as are `work`; the rest stays there.
+    pub(crate) fn feed(&mut self, bytes: &mut Bytes, work: u64) {
         if let Some(inserted) = self.inserted.take() {
-            let before = bytes.split_to(self.sniffer.eat_to_edge(&bytes));
+            let before = bytes.split_to(self.sniffer.eat_to_edge(bytes));
             // Only the newest piece may refer to the caller's buffer.
             self.input.push_back(Bytes::copy_from_slice(&before));
             self.insert(inserted);
         }
         if !bytes.is_empty() {
             // To h2 an empty read would be the end of the socket.
-            self.sniffer.eat(&bytes);
-            self.input.push_back(bytes);
+            let eaten = self.sniffer.eat_some(bytes, work);
+            self.input.push_back(bytes.split_to(eaten));
         }
         self.wake_reader();
     }

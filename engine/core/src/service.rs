@@ -1,7 +1,7 @@
 //! One stream's share of a turn: it is accepted, polled, and at last ended.
 
 use crate::connection::{Connection, Phase};
-use crate::event::{Event, Origin, Outcome};
+use crate::event::{Cause, Event, Origin, Outcome};
 use crate::item::Body;
 use crate::request;
 use crate::role::Accepted;
@@ -17,10 +17,12 @@ impl<B: Body> Connection<B> {
         let (parts, receive) = request.into_parts();
         let id = u32::from(receive.stream_id());
         self.last_accepted = self.last_accepted.max(id);
+        self.conduct.opened(self.now);
         match request::read(&parts, self.settings.any_subtype) {
             Err(refusal) => {
                 // It fails only if the peer has reset the stream, which then wants no answer.
                 let _reset = respond.send_response(refusal.response(), true);
+                self.spoiled(false);
             }
             Ok(head) => {
                 let mut stream = Stream::new(id, &self.ready, &self.settings);
@@ -96,7 +98,34 @@ impl<B: Body> Connection<B> {
             // For a handler a lost connection is the same as a client that left.
             outcome.code = Code::Cancelled as u8;
         }
+        // Nobody saw a call that is over so soon: it costs a tenth of what a handler does that is cancelled at once.
+        let unseen = outcome.cause == Cause::Reset
+            && self.events.pop_if(|event| matches!(event, Event::Opened(last, _) if *last == id)).is_some();
+        self.learn(&stream, &outcome);
+        if unseen {
+            return;
+        }
         let untaken = std::iter::from_fn(|| stream.inbox.take()).collect();
         self.events.push(Event::Ended(id, outcome, untaken, tally));
+    }
+
+    /// How a call of the peer ended says something of the peer.
+    fn learn(&mut self, stream: &Stream<B>, outcome: &Outcome) {
+        if self.settings.side == Side::Client {
+            return;
+        }
+        match (outcome.origin, outcome.cause) {
+            (Origin::Remote, Cause::Reset) => self.spoiled(true),
+            (Origin::Local, Cause::Limit | Cause::Broken) => self.spoiled(false),
+            _ => {}
+        }
+        if outcome.origin == Origin::Local && !stream.half_closed {
+            self.conduct.ended_early();
+        }
+    }
+
+    fn spoiled(&mut self, by_reset: bool) {
+        let abuse = self.conduct.spoiled(by_reset);
+        self.events.extend(abuse.map(|abuse| Event::Abuse(abuse, false)));
     }
 }

@@ -44,11 +44,9 @@ pub struct Settings {
 const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 /// Reset streams h2 remembers; its default of 50 turns late DATA of a cancelled stream into errors.
 const REMEMBERED_RESETS: usize = 1000;
-/// More calls than one read of 256 KiB can open and cancel: h2 handles a whole read before anything is accepted, so an
-/// overloaded server would otherwise end connections of honest clients. Rates of resets are for the embedder to limit.
-const RESETS_BEFORE_ACCEPT: usize = 20_000;
-/// h2 counts these for the life of a connection: lifted far above what an honest peer causes.
-const PEER_CAUSED_RESETS: usize = 100_000;
+/// More calls than one step of the intake can open and cancel: h2 handles it before anything is accepted, and its default
+/// of 20 ends connections of honest clients.
+const RESETS_BEFORE_ACCEPT: usize = 1_000;
 /// Above what a turn hands over (256 KiB), so that `capacity()` is the peer's window and nothing else.
 const H2_SEND_BUFFER_BYTES: usize = 2 << 20;
 /// Must cover one read of 256 KiB in 1-byte DATA frames, which h2 counts at 256 bytes each.
@@ -85,7 +83,8 @@ impl Settings {
         common!(builder, self)
             .max_concurrent_streams(self.max_concurrent_streams)
             .max_pending_accept_reset_streams(RESETS_BEFORE_ACCEPT)
-            .max_local_error_reset_streams(Some(PEER_CAUSED_RESETS));
+            // h2 counts these for the life of a connection; `conduct` has a rate for them.
+            .max_local_error_reset_streams(None);
         builder
     }
 }

@@ -7,6 +7,7 @@ use common::frames::{self, END_STREAM, Frame};
 use common::{End, Happening, Rng, Scripted, ok, pattern, settings};
 use penstock_core::{Origin, Side};
 use std::sync::Arc;
+use std::time::Duration;
 
 const CANCELLED: u8 = 1;
 const UNAVAILABLE: u8 = 14;
@@ -100,15 +101,18 @@ fn one_wrong_byte_in_the_preface_is_enough() {
 
 #[test]
 fn a_peer_that_asks_and_never_reads_costs_a_bounded_output() {
-    let flood = |frame: Frame| Bytes::from(frame.to_bytes().repeat(64 * 1024 / 17));
+    let flood = |frame: Frame| Bytes::from(frame.to_bytes().repeat(900));
     for flood in [flood(frames::ping(0, [1; 8])), flood(frames::settings(&[(frames::INITIAL_WINDOW_SIZE, 70_000)]))] {
         let mut server = Scripted::server(7);
         // A flush with DATA lifts the limit of the output, for as long as it takes.
         server.assert_serves(1);
         let connection = &mut server.end.connection;
         let (mut fed, mut unread) = (0, 0);
+        // So slowly that it is no flood.
+        let mut seconds = (0..).step_by(1000).map(Duration::from_secs);
         for _ in 0..200 {
             fed += flood.len();
+            connection.tick(seconds.next().unwrap());
             let left = connection.feed(flood.clone());
             assert!(left >= unread, "unread bytes are read in order");
             unread = left;
@@ -121,6 +125,9 @@ fn a_peer_that_asks_and_never_reads_costs_a_bounded_output() {
         while connection.unread() > 0 {
             connection.take_output(Vec::new());
             connection.flush();
+            while connection.step() {
+                connection.tick(seconds.next().unwrap());
+            }
             assert!(connection.unread() < unread, "each output taken lets some more be read");
             unread = connection.unread();
             steps += 1;
@@ -151,20 +158,23 @@ fn a_read_keeps_no_reference_to_its_buffer() {
     server.end.reads = false;
     server.heard();
     let data = |length| frames::data(1, 0, frames::message(&vec![7; length]));
-    let pings = frames::ping(0, [1; 8]).to_bytes().repeat(40_000);
+    let pings = frames::ping(0, [1; 8]).to_bytes().repeat(6_000);
     let reads = [
         frames::request(1).to_bytes(),
         data(100).to_bytes(),
         data(10_000).to_bytes(),
         // Of these the last are not even read.
         pings.clone(),
+        pings.clone(),
+        pings.clone(),
         pings,
     ];
     let lent = Arc::new(());
     for (i, read) in reads.into_iter().enumerate() {
+        server.end.connection.tick(Duration::from_secs(1000 * i as u64));
         let unread = server.end.connection.feed(Bytes::from_owner(Lent { _alive: lent.clone(), bytes: read }));
         assert_eq!(Arc::strong_count(&lent), 1, "read {i}");
-        assert_eq!(unread > 0, i > 2, "{unread} bytes of read {i} are left");
+        assert_eq!(unread > 0, i > 4, "{unread} bytes of read {i} are left");
     }
     server.end.absorb();
     server.heard();
@@ -175,12 +185,12 @@ fn a_read_keeps_no_reference_to_its_buffer() {
 #[test]
 fn data_of_one_byte_a_frame_is_read() {
     let mut server = Scripted::server(8);
-    let messages: Vec<Bytes> = (0..3000).map(|i| pattern(i, 10)).collect();
+    let messages: Vec<Bytes> = (0..600).map(|i| pattern(i, 10)).collect();
     let bytes = messages.iter().flat_map(|message| frames::message(message)).collect::<Vec<_>>();
     let mut all = vec![frames::request(1)];
     all.extend(bytes.iter().map(|&byte| frames::data(1, 0, vec![byte])));
     all.push(frames::data(1, END_STREAM, ""));
-    // 450 KB, in one read.
+    // 90 KB, in one read; more would be a flood.
     server.say_at_once(&all);
     assert!(server.end.closed.is_none(), "{:?}", server.end.closed);
     assert_eq!(server.end.messages(1), messages);

@@ -59,7 +59,7 @@ fn calls_cancelled_behind_a_closed_window_leave_nothing() {
         let id = 2 * i + 1;
         call(&mut connection, id, &Payload::Borrowed(b"waits for ever"));
         connection.feed(frames::rst_stream(id, 8).to_bytes().into());
-        assert!(matches!(connection.take_events()[..], [Event::Ended(..)]));
+        assert!(connection.take_events().iter().any(|event| matches!(event, Event::Ended(..))));
         assert_eq!(connection.open_calls(), 1);
         if i == 1000 {
             early = IN_USE.load(Relaxed);

@@ -8,6 +8,7 @@ use common::{End, Happening, Pair, Scripted, echo, ok, pattern, settings, status
 use penstock_core::wire::metadata::Pairs;
 use penstock_core::{Call, CallError, Closed, Event, Origin, Payload, Pushed, Reason, Received, Side};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 const CANCELLED: u8 = 1;
 const UNAVAILABLE: u8 = 14;
@@ -271,7 +272,12 @@ fn an_abort_needs_nobody_who_reads() {
     server.say(&[frames::request(1), frames::data(1, END_STREAM, ""), frames::request(3)]);
     server.heard();
     // The peer asks and does not read: no GOAWAY fits into the output.
-    let unread = server.end.connection.feed(frames::ping(0, [1; 8]).to_bytes().repeat(40_000).into());
+    let pings = Bytes::from(frames::ping(0, [1; 8]).to_bytes().repeat(6_000));
+    let mut unread = 0;
+    for hour in 1..=4 {
+        server.end.connection.tick(Duration::from_hours(hour)); // so slowly that it is no flood
+        unread = server.end.connection.feed(pings.clone());
+    }
     assert!(unread > 0);
     server.end.abort("no more");
     for id in [1, 3] {

@@ -7,6 +7,7 @@ use crate::codec::usage_error;
 use crate::metadata;
 use crate::shared::{Hooks, Shared};
 use crate::stream::StreamBase;
+use bytes::Bytes;
 use penstock_core::wire::coding::Coding;
 use penstock_core::{Call, CallError, Connection as Core, Reason, Settings, Side};
 use pyo3::exceptions::PyConnectionError;
@@ -114,26 +115,20 @@ impl Connection {
         self.read_view.clone_ref(py)
     }
 
-    /// Reads `length` bytes from the read buffer. Returns bytes h2 would not read yet.
+    /// Reads `length` bytes from the read buffer.
     fn buffer_updated(&self, py: Python<'_>, length: usize) -> PyResult<()> {
         let bytes = ReadBuffer::filled(self.read_buffer.bind(py), length);
         let now = clock::told(clock::nanos());
-        let unread = self.shared.with(|core| {
+        self.shared.with(|core| {
             core.tick(now);
-            core.feed(bytes.clone())
+            core.receive(bytes.clone());
         });
         drop(bytes);
-        self.shared.slice.restart();
-        let Some(hooks) = self.shared.hooks(py) else { return Ok(()) };
-        let happened = self.shared.dispatch(py, &hooks);
-        if unread > 0 && !self.shared.backlog.swap(true, Relaxed) {
-            hooks.owner.call_method0(py, "_on_backlog")?;
-        }
-        if happened {
-            // It comes after the tasks that were just woken: what they send leaves in the same turn of the loop.
-            return self.shared.schedule(py);
-        }
-        self.shared.schedule_if_needed(py)
+        let Some(hooks) = self.shared.hooks(py) else {
+            self.shared.with(|core| core.feed(Bytes::new()));
+            return Ok(());
+        };
+        self.shared.read_on(py, &hooks)
     }
 
     fn end_of_input(&self, py: Python<'_>) {

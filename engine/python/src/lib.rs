@@ -28,6 +28,7 @@ mod metadata;
 mod only;
 mod paths;
 mod receive;
+mod share;
 mod shared;
 mod slice;
 mod stream;

@@ -10,7 +10,7 @@ use penstock_core::{Cause, Closed, Connection as Core, Event, Item, Origin, Outc
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,8 +45,12 @@ pub(crate) struct Shared {
     scheduled: AtomicBool,
     /// The socket takes no more for now.
     pub(crate) paused: AtomicBool,
-    /// h2 has not read all that was fed, and reading the socket was stopped.
+    /// Not all that was read was looked at, and reading the socket was stopped.
     pub(crate) backlog: AtomicBool,
+    /// The peer has begun a header block and did not end it.
+    pub(crate) in_headers: AtomicBool,
+    /// Nanoseconds of this turn of the loop that reading took.
+    pub(crate) spent: AtomicU64,
     pub(crate) slice: Arc<Slice>,
 }
 
@@ -63,6 +67,8 @@ impl Shared {
             scheduled: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
+            in_headers: AtomicBool::new(false),
+            spent: AtomicU64::new(0),
             slice: Slice::of_thread(),
         }
     }
@@ -145,17 +151,15 @@ impl Shared {
             }
         }
         self.dispatch(py, &hooks);
-        if self.backlog.load(Relaxed) && self.with(|core| core.unread()) == 0 {
-            self.backlog.store(false, Relaxed);
-            hooks.owner.call_method0(py, intern!(py, "_on_backlog_gone"))?;
-        }
-        Ok(())
+        self.spent.store(0, Relaxed);
+        if self.backlog.load(Relaxed) { self.read_on(py, &hooks) } else { Ok(()) }
     }
 
-    /// Tells Python what happened. One failing listener does not keep the news from the others. False: nothing did.
-    pub(crate) fn dispatch(&self, py: Python<'_>, hooks: &Hooks) -> bool {
+    /// Tells Python what happened. One failing listener does not keep the news from the others.
+    /// Returns how much did.
+    pub(crate) fn dispatch(&self, py: Python<'_>, hooks: &Hooks) -> u64 {
         let events = self.with(Core::take_events);
-        let happened = !events.is_empty();
+        let happened = events.len() as u64;
         for event in events {
             if let Err(error) = self.tell(py, hooks, event) {
                 error.write_unraisable(py, Some(hooks.owner.bind(py)));
@@ -191,6 +195,9 @@ impl Shared {
             Event::Settings => owner.call_method0(intern!(py, "_on_settings")).map(drop),
             Event::OverBudget => owner.call_method0(intern!(py, "_on_over_budget")).map(drop),
             Event::Pong => owner.call_method0(intern!(py, "_on_pong")).map(drop),
+            Event::Abuse(abuse, cut) => {
+                owner.call_method1(intern!(py, "_on_abuse"), (abuse.name(), abuse.text(), cut)).map(drop)
+            }
             Event::GoAway(go_away) => {
                 let arguments = (u32::from(go_away.reason), go_away.text);
                 owner.call_method1(intern!(py, "_on_go_away"), arguments).map(drop)

@@ -14,6 +14,9 @@ from tests.stress.attacks.catalogue import ATTACKS, Attack, Step
 AWAY_SECONDS = 0.1
 """Before it connects again."""
 
+PIECES = 16
+"""That one connection sends in a row."""
+
 READ_BYTES = 64 * 1024
 GOAWAY = 7
 
@@ -49,8 +52,10 @@ class Connection:
         self.heard = bytearray()
 
     def send(self, told: Told) -> None:
-        """Send what the socket takes, up to a pause."""
-        while not self.done and time.monotonic() >= self.sleeps_until:
+        """Send what the socket takes, up to a pause, or until it is time to look at the others."""
+        for _ in range(PIECES):
+            if self.done or time.monotonic() < self.sleeps_until:
+                return
             if not self.left and not self._next():
                 return
             sent = self.socket.send(self.left)

@@ -38,6 +38,8 @@ class Attack:
     connections: int = 1
     over_tls: bool = False
     """It is for the port that speaks TLS."""
+    memory_bytes: int = 50 * 1024 * 1024
+    """What the server may grow by."""
     returns: bool = True
     """It connects again when it was cut."""
 
@@ -186,54 +188,63 @@ TOGGLES = settings(initial_window_size=70_000) + settings(initial_window_size=60
 
 ATTACKS = [
     Attack("rapid-reset", rapid_reset, "throttled", 1.0, "rapid_reset"),
-    Attack("reset-by-window-0", made_you_reset(lambda stream: window(stream, 0)), "cut", 1.0, "made_you_reset"),
+    Attack("reset-by-window-0", made_you_reset(lambda stream: window(stream, 0)), "cut", 1.0, "protocol_error"),
     Attack(
         "reset-by-priority-length",
         made_you_reset(lambda stream: frame(frames.PRIORITY, 0, stream, bytes(4))),
         "cut",
         1.0,
-        "made_you_reset",
+        "protocol_error",
     ),
     Attack(
         "reset-by-priority-self",
         made_you_reset(lambda stream: frame(frames.PRIORITY, 0, stream, stream.to_bytes(4, "big") + b"\x10")),
         "cut",
         1.0,
-        "made_you_reset",
+        "made_resets",
     ),
-    Attack("reset-by-overflow", made_you_reset(lambda stream: window(stream, LARGEST)), "cut", 1.0, "made_you_reset"),
+    Attack("reset-by-overflow", made_you_reset(lambda stream: window(stream, LARGEST)), "cut", 1.0, "made_resets"),
     Attack(
         "reset-by-headers-after-end",
         made_you_reset(lambda stream: frame(frames.HEADERS, 5, stream, b"\x83")),
         "cut",
         1.0,
-        "made_you_reset",
+        "protocol_error",
     ),
     Attack(
         "reset-by-data-after-end",
         made_you_reset(lambda stream: frame(frames.DATA, 0, stream, b"more")),
         "cut",
         1.0,
-        "made_you_reset",
+        "protocol_error",
     ),
-    Attack("continuation-flood", continuations(b"\x00\x01a\x01b" * 3000), "cut", 1.0, "headers"),
-    Attack("empty-continuations", continuations(b""), "cut", 1.0, "headers"),
-    Attack("hpack-bomb", hpack_bomb, "cut", 1.0, "headers"),
+    Attack("continuation-flood", continuations(b"\x00\x01a\x01b" * 3000), "cut", 1.0, "protocol_error"),
+    Attack("empty-continuations", continuations(b""), "cut", 1.0, "protocol_error"),
+    Attack("hpack-bomb", hpack_bomb, "cut", 1.0, "protocol_error"),
     Attack("tiny-headers-flood", tiny_headers(hold=False), "throttled", 1.0, "rapid_reset"),
     Attack("tiny-headers-held", tiny_headers(hold=True), "held", 1.0, reads=False),
-    Attack("small-data", data_flood(b"x", 100, b"\x00\x00\x10\x00\x00"), "cut", 1.0, "small_data"),
-    Attack("empty-data", data_flood(b"", 100), "cut", 1.0, "empty_data"),
-    Attack("empty-messages", data_flood(message(b""), 100), "throttled", 1.0),
-    Attack("ping-flood", control_flood(frame(frames.PING, 0, 0, bytes(8))), "cut", 1.0, "ping"),
-    Attack("ping-flood-unread", control_flood(frame(frames.PING, 0, 0, bytes(8))), "cut", 1.0, "ping", reads=False),
-    Attack("ping-ack-flood", control_flood(frame(frames.PING, 1, 0, bytes(8))), "cut", 1.0, "ping"),
-    Attack("settings-flood", control_flood(settings()), "cut", 1.0, "settings"),
-    Attack("settings-with-calls", control_flood(TOGGLES, calls=900, count=2), "cut", 1.0, "settings"),
-    Attack("reset-flood", control_flood(reset(1), ended=1), "cut", 1.0, "reset"),
-    Attack("window-flood", control_flood(window(0, 1)), "cut", 1.0, "window"),
-    Attack("stream-window-flood", control_flood(window(3, 1), ended=1, calls=1), "cut", 1.0, "window"),
-    Attack("priority-flood", control_flood(frame(frames.PRIORITY, 0, 5, bytes(4) + b"\x10")), "cut", 1.0, "priority"),
-    Attack("unknown-frames", control_flood(frame(frames.UNKNOWN, 0, 0, b"x")), "cut", 1.0, "unknown"),
+    Attack("small-data", data_flood(b"x", 100, b"\x00\x00\x10\x00\x00"), "cut", 1.0, "data_flood"),
+    Attack("empty-data", data_flood(b"", 100), "cut", 1.0, "protocol_error"),
+    Attack("empty-messages", data_flood(message(b""), 100), "held", 1.0),
+    Attack("ping-flood", control_flood(frame(frames.PING, 0, 0, bytes(8))), "cut", 1.0, "too_many_pings"),
+    Attack(
+        "ping-flood-unread",
+        control_flood(frame(frames.PING, 0, 0, bytes(8))),
+        "cut",
+        1.0,
+        "too_many_pings",
+        reads=False,
+    ),
+    Attack("ping-ack-flood", control_flood(frame(frames.PING, 1, 0, bytes(8))), "cut", 1.0, "control_flood"),
+    Attack("settings-flood", control_flood(settings()), "cut", 1.0, "control_flood"),
+    Attack("settings-with-calls", control_flood(TOGGLES, calls=900, count=2), "cut", 1.0, "control_flood"),
+    Attack("reset-flood", control_flood(reset(1), ended=1), "cut", 1.0, "control_flood"),
+    Attack("window-flood", control_flood(window(0, 1)), "cut", 1.0, "control_flood"),
+    Attack("stream-window-flood", control_flood(window(3, 1), ended=1, calls=1), "cut", 1.0, "control_flood"),
+    Attack(
+        "priority-flood", control_flood(frame(frames.PRIORITY, 0, 5, bytes(4) + b"\x10")), "cut", 1.0, "control_flood"
+    ),
+    Attack("unknown-frames", control_flood(frame(frames.UNKNOWN, 0, 0, b"x")), "cut", 1.0, "control_flood"),
     Attack(
         "slow-preface",
         trickle(frames.PREFACE[:1], lambda number: frames.PREFACE[1 + number : 2 + number]),
@@ -255,7 +266,8 @@ ATTACKS = [
     ),
     Attack("slow-headers", slow_headers, "cut", 11.0, "slow_headers", connections=100, returns=False),
     Attack("zero-window", zero_window, "held", 1.0),
-    Attack("unread-upload", unread_upload, "held", 1.0),
-    Attack("4gib-prefix", calls_with(b"\x00\xff\xff\xff\xff"), "refused", 1.0),
+    # Within the windows: `connection_buffer_bytes` is the limit.
+    Attack("unread-upload", unread_upload, "held", 1.0, memory_bytes=640 * 1024 * 1024),
+    Attack("4gib-prefix", calls_with(b"\x00\xff\xff\xff\xff"), "throttled", 1.0, "refused_calls"),
     Attack("zip-bomb", calls_with(message(BOMB, 1), ("grpc-encoding", "gzip")), "throttled", 1.0),
 ]

@@ -28,8 +28,8 @@ def settings(**values: int) -> bytes:
 
 
 def greeting(**values: int) -> bytes:
-    """What a client says first."""
-    return PREFACE + settings(**values)
+    """What a client says first, with its answer to the SETTINGS of the server."""
+    return PREFACE + settings(**values) + frame(SETTINGS, 1, 0)
 
 
 def window(stream: int, increment: int) -> bytes:

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use penstock_core::wire::metadata::Pairs;
 use penstock_core::wire::prefix::PREFIX_BYTES;
 use penstock_core::{
-    CallHead, Closed, Connection, Event, GoAway, Item, Outcome, Payload, Pushed, Reason, Received, Reply, Settings,
-    Side, Tally,
+    Abuse, CallHead, Closed, Connection, Event, GoAway, Item, Outcome, Payload, Pushed, Reason, Received, Reply,
+    Settings, Side, Tally,
 };
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -46,6 +46,7 @@ pub(crate) struct End {
     pub(crate) connection: Connection<Vec<u8>>,
     pub(crate) calls: BTreeMap<u32, Call>,
     pub(crate) go_aways: Vec<GoAway>,
+    pub(crate) abuses: Vec<(Abuse, bool)>,
     pub(crate) settings_seen: usize,
     pub(crate) pongs: usize,
     pub(crate) sheds: usize,
@@ -70,6 +71,7 @@ impl End {
             connection: Connection::new(settings),
             calls: BTreeMap::new(),
             go_aways: Vec::new(),
+            abuses: Vec::new(),
             settings_seen: 0,
             pongs: 0,
             sheds: 0,
@@ -229,6 +231,7 @@ impl End {
         if self.connection.output_len() > 0 {
             write(&self.connection.take_output(Vec::new()));
         }
+        while self.connection.step() {}
         self.absorb();
     }
 
@@ -321,6 +324,7 @@ impl End {
             }
             Event::Settings => self.settings_seen += 1,
             Event::Pong => self.pongs += 1,
+            Event::Abuse(abuse, cut) => self.abuses.push((abuse, cut)),
             Event::GoAway(go_away) => self.go_aways.push(go_away),
             Event::Closed(closed) => self.closed = Some(closed),
         }
