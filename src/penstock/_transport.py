@@ -184,7 +184,10 @@ class Transport(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """It has room again."""
         self.is_full = False
-        if self._session is None or self._session.established:
+        self._resume_engine()
+
+    def _resume_engine(self) -> None:
+        if self._transport is not None and (self._session is None or self._session.established):
             self.engine.resume()
 
     def close(self) -> None:
@@ -266,7 +269,9 @@ class Transport(asyncio.BufferedProtocol):
         if self.end_of_calls is End.CONNECTION_LOST and (clean or foreign):
             self.end_of_calls = End.CLOSED if clean else End.BROKEN  # it has no calls, and is counted so itself
         self.reason = self.reason or message
-        self.engine.flush()
+        # The engine's last words go out although the socket may take no more for now: they have an end, and the socket
+        # is closed when it has taken them.
+        self._resume_engine()
         self.close()
 
     def _on_backlog(self) -> None:

@@ -99,6 +99,14 @@ async def test_a_paused_connection_writes_nothing_until_it_is_resumed() -> None:
         assert len(server_wire.written) > before
 
 
+async def test_the_last_words_leave_although_the_socket_takes_no_more_for_now() -> None:
+    async with joined() as (_client, server, _client_wire, server_wire):
+        server.pause_writing()
+        server.engine.abort("enough", 11, "say so")
+        assert bytes(server_wire.written).endswith(b"say so")
+        assert server_wire.is_closing()
+
+
 async def test_the_end_of_what_the_peer_writes_is_the_end() -> None:
     async with alone() as (server, wire):
         wire.hear_end()
