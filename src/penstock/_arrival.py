@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from socket import AF_INET, AF_INET6
 from typing import TYPE_CHECKING, cast
 
 from penstock import _address
@@ -26,7 +27,11 @@ class Arrival(asyncio.Protocol):
         # It is one in all but its bases: uvloop's does not inherit from asyncio's.
         socket = cast("asyncio.Transport", transport)
         keeper = self._server.gatekeeper
-        address = _address.of_peer(socket.get_extra_info("peername"))
+        name = socket.get_extra_info("peername")
+        if name is None and socket.get_extra_info("socket").family in {AF_INET, AF_INET6}:
+            socket.abort()  # it has reset the connection, and left no name to count it by
+            return
+        address = _address.of_peer(name)
         full = keeper.full_for(address)
         if full is None:
             self._serve(socket)

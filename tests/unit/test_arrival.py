@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from penstock import Admission, Server, _arrival
+from penstock._admission import Setting
 from penstock._server_connection import ServerConnection
 from tests.certificates import Certificates
 from tests.certificates import certificates as certificates
@@ -81,6 +84,26 @@ async def test_with_tls_nothing_is_made_for_a_client_above_the_limit(
         writer.close()
         kept.close()
         made.clear()
+
+
+async def test_who_has_reset_the_connection_before_is_not_taken_for_one_on_a_unix_socket() -> None:
+    async with listening(TWO) as (server, port):
+        asked: list[str] = []
+        full_for = server.gatekeeper.full_for
+
+        def note(address: str) -> Setting | None:
+            asked.append(address)
+            return full_for(address)
+
+        server.gatekeeper.full_for = note  # type: ignore[method-assign]  # what is looked up, it forgets
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        _, writer = await arrive(port)
+        writer.close()
+        assert asked
+        assert all(address.startswith("127.0.0.1:") for address in asked)
+        assert server.gatekeeper.connections.taken <= 1
 
 
 async def test_a_flood_of_clients_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
