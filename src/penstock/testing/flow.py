@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
 from random import Random
 from typing import TYPE_CHECKING
@@ -220,7 +221,8 @@ class Flow:
         elif self.sink is not None and not self.has_ended:
             self.has_ended = True
             if not self.sink.is_closing():
-                self.sink.write_eof()
+                with suppress(OSError):  # reset by its peer, of which it will hear in a moment
+                    self.sink.write_eof()
             self._on_ended()
 
     def _update_reading(self) -> None:

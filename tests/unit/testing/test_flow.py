@@ -1,6 +1,7 @@
 """Does one direction of a proxied connection do what its conditions say?"""
 
 import asyncio
+import errno
 from random import Random
 from typing import Any
 
@@ -106,6 +107,17 @@ def test_in_clear_conditions_bytes_go_on_at_once() -> None:
     assert (rig.sink.written, rig.ends, rig.flow.has_ended) == ([b"ab", b"<end>"], ["ended"], True)
     rig.flow.take_mark(Mark.END)
     assert (rig.sink.written, rig.ends) == ([b"ab", b"<end>"], ["ended"])
+
+
+def test_an_end_is_no_failure_where_the_other_side_has_reset() -> None:
+    rig = Rig()
+
+    def refuse() -> None:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")  # as asyncio's, of a socket that was reset
+
+    rig.sink.write_eof = refuse  # type: ignore[method-assign]  # it is a double anyway
+    rig.flow.take_mark(Mark.END)
+    assert (rig.ends, rig.flow.has_ended) == (["ended"], True)
 
 
 def test_latency_delays_bytes_and_the_end() -> None:
