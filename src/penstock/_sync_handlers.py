@@ -73,7 +73,8 @@ class SyncStream(ServerStream[RequestT, ReplyT]):
 
     def _on_thread_done(self) -> None:
         self.job = None
-        super()._on_straggler_done()
+        if self._task is None:  # else something around the handler, an interceptor, still runs
+            super()._on_straggler_done()
 
 
 WRITE_ASYNC = "it is for `async def` handlers"

@@ -5,11 +5,12 @@ import functools
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from penstock import Kind, Limits, RpcError, ServerCall, ServerStream, StatusCode
+from penstock import Call, Kind, Limits, RpcError, ServerCall, ServerStream, StatusCode
 from penstock._forms import is_sync
 from penstock._pool import Job
 from penstock._sync_handlers import SyncStream, in_a_thread
@@ -289,3 +290,36 @@ async def test_the_time_that_a_handler_has_follows_the_clock_of_the_test() -> No
                 go_on.set()
                 assert await stream.receive() == b"q"
     assert seen == [pytest.approx(3600, abs=1), pytest.approx(1800, abs=1)]
+
+
+async def test_a_detached_handler_is_there_until_what_is_around_it_has_ended_too() -> None:
+    begun, gate, left = threading.Event(), threading.Event(), asyncio.Event()
+
+    def blocks(request: bytes, call: object) -> bytes:
+        del call
+        begun.set()
+        assert gate.wait(BOUND_SECONDS)
+        return request
+
+    @asynccontextmanager
+    async def lingering(call: Call) -> AsyncIterator[None]:
+        del call
+        try:
+            yield
+        finally:
+            await left.wait()
+
+    limits = Limits(handler_cleanup_seconds=0.001)
+    service = served(Kind.UNARY, blocks)
+    async with connected(service, server_limits=limits, interceptors=[lingering]) as channel:
+        server = channel.server
+        async with channel.stream(PATHS[Kind.UNARY]) as stream:
+            await stream.send(b"q")
+            await stream.end_sending()
+            await asyncio.to_thread(begun.wait, BOUND_SECONDS)
+        await until(lambda: bool(server.detached))
+        gate.set()
+        await until(lambda: not server.statistics().threads_busy)
+        assert server.statistics().handlers_open == 1
+        left.set()
+        await until(lambda: not server.detached)
