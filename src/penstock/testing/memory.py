@@ -18,6 +18,8 @@ from penstock.testing.wire import Wire, join
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
+    from penstock.admission import Admission
+    from penstock.keepalive import ServerKeepalive
     from penstock.limits import Limits
     from penstock.server_calls import ServerCall, ServerStream
     from penstock.service import Service
@@ -133,6 +135,8 @@ async def connected(
     clock: ManualClock | None = None,
     limits: Limits | None = None,
     server_limits: Limits | None = None,
+    admission: Admission | None = None,
+    server_keepalive: ServerKeepalive | None = None,
     interceptors: Iterable[Callable[..., Any]] = (),
     server_interceptors: Iterable[Callable[..., Any]] = (),
     authenticate: Callable[[ServerCall], Awaitable[object]] | None = None,
@@ -149,11 +153,13 @@ async def connected(
         clock: Tells the time within the block; on leaving it real time goes on before anything is closed.
         limits: The channel's.
         server_limits: The server's.
+        admission: The server's.
+        server_keepalive: The server's.
         interceptors: The channel's.
         server_interceptors: The server's.
         authenticate: The server's.
         fallback: The server's.
-        options: What else `Channel` takes: `compression`, `credentials`, `user_agent`, `authority`.
+        options: What else `Channel` takes: `keepalive`, `compression`, `credentials`, `user_agent`, `authority`.
 
     Yields:
         The channel; `channel.server` is the server.
@@ -166,11 +172,13 @@ async def connected(
         server = Server(
             services,
             limits=server_limits,
+            admission=admission,
+            keepalive=server_keepalive,
             interceptors=around,
             authenticate=authenticate,
             fallback=fallback,
         )
-    elif any((services, server_limits, around, authenticate, fallback)):
+    elif any((services, server_limits, admission, server_keepalive, around, authenticate, fallback)):
         msg = "server= is a whole server: give services and settings to it, not to connected()"
         raise UsageError(msg)
     server.draining.clear()

@@ -7,14 +7,17 @@ from contextlib import asynccontextmanager
 import pytest
 
 from penstock import (
+    Admission,
     Call,
     Channel,
     ChannelState,
+    ClientKeepalive,
     DeadlineExceeded,
     Limits,
     RpcError,
     Server,
     ServerCall,
+    ServerKeepalive,
     ServerStream,
     StatusCode,
     Unavailable,
@@ -206,6 +209,17 @@ async def test_a_server_of_your_own_takes_no_settings_for_another() -> None:
         await connected(Echo(), server=Server([])).__aenter__()
     with pytest.raises(UsageError, match="server= is a whole server"):
         await connected(server=Server([]), server_limits=Limits()).__aenter__()
+    with pytest.raises(UsageError, match="server= is a whole server"):
+        await connected(server=Server([]), admission=Admission()).__aenter__()
+
+
+async def test_admission_and_both_keepalives_go_where_they_belong() -> None:
+    admission, keepalive = Admission(max_calls=7), ServerKeepalive(time_seconds=8)
+    options = {"admission": admission, "server_keepalive": keepalive, "keepalive": ClientKeepalive(time_seconds=9)}
+    async with connected(Echo(), **options) as channel:  # type: ignore[arg-type] # each is of its kind
+        assert channel.server.admission is admission
+        assert channel.server.keepalive is keepalive
+        assert channel.keepalive is options["keepalive"]
 
 
 async def test_there_is_no_tls() -> None:
