@@ -284,8 +284,12 @@ class Channel:
             A call that has not begun: it begins when its block is entered (or, one → one, when it is awaited).
 
         Raises:
-            UsageError: `timeout` is no number of seconds from 0, or `options` are no `CallOptions`.
+            UsageError: `path` has another form, `timeout` is no number of seconds from 0, or `options` are no
+                `CallOptions`.
         """
+        if not isinstance(path, str) or not path.startswith("/"):  # type: ignore[redundant-expr]  # not all check types
+            msg = f"path is text like '/package.Service/Method', not {path!r}"
+            raise UsageError(msg)
         return BothStreamCall(self._raw_codec, self, path, timeout, metadata, wait_for_ready, options)
 
     # For the calls.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from math import inf
 
+from penstock._arguments import check_kind
 from penstock.errors import UsageError
 
 __all__ = ["DEFAULT", "FRUGAL", "GRPC", "LIVELY", "STEADY", "ClientKeepalive", "Pair", "ServerKeepalive", "check"]
@@ -21,8 +22,8 @@ UNUSED_SECONDS = 7200.0
 """How often a client may ask while it has no call, where the server does not allow it more often. Source: A8."""
 
 
-class _Seconds:
-    """Settings in seconds, all above 0."""
+class _Checked:
+    """Settings: seconds above 0, and what is done or not."""
 
     __slots__ = ()
 
@@ -30,14 +31,16 @@ class _Seconds:
         for field in fields(self):  # type: ignore[arg-type]  # its subclasses are dataclasses
             value = getattr(self, field.name)
             if not field.name.endswith("_seconds"):
-                continue
-            if not isinstance(value, (int, float)) or not value > 0:
+                if not isinstance(value, bool):
+                    msg = f"{field.name} is True or False, not {value!r}"
+                    raise UsageError(msg)
+            elif not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
                 msg = f"{field.name} is a number of seconds above 0, not {value!r}"
                 raise UsageError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientKeepalive(_Seconds):
+class ClientKeepalive(_Checked):
     """When a client asks whether its server is there: `Channel(keepalive=...)`. Off unless asked for, as in gRPC."""
 
     time_seconds: float = inf
@@ -64,7 +67,7 @@ class ClientKeepalive(_Seconds):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerKeepalive(_Seconds):
+class ServerKeepalive(_Checked):
     """When a server asks, and how often its clients may: `Server(keepalive=...)`."""
 
     time_seconds: float = 60.0
@@ -110,8 +113,10 @@ def check(client: ClientKeepalive, server: ServerKeepalive) -> None:
     Does not promise: anything about a server that is set up elsewhere; give what it is set to.
 
     Raises:
-        UsageError: It would; the text says what to change.
+        UsageError: It would; the text says what to change. Or the two are not a client's and a server's, in this order.
     """
+    check_kind(client, ClientKeepalive, "client is ClientKeepalive(...)")
+    check_kind(server, ServerKeepalive, "server is ServerKeepalive(...)")
     asks = client.interval_seconds
     if asks == inf:
         return

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from math import inf
 from typing import TYPE_CHECKING
 
-from penstock._arguments import check_compression
+from penstock._arguments import check_compression, check_kind
 from penstock._interception import check_awaitable
 from penstock._message_watch import NEVER
 from penstock.errors import UsageError
@@ -144,7 +144,7 @@ class Limits:
     def _check_number(self, name: str, value: object) -> None:
         unit = name.rpartition("_")[2]
         number, kind = ("number", (int, float)) if unit == "seconds" else ("whole number", int)
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or isinstance(value, bool):
             msg = f"{name} is a {number} of {unit}, not {value!r}"
             raise UsageError(msg)
 
@@ -180,6 +180,7 @@ class CallOptions:
 
     def __post_init__(self) -> None:
         NEVER.with_options(self)
+        check_kind(self.inherit_deadline, bool, "inherit_deadline is True or False")
         check_compression(self.compression)
         if self.credentials is not None:
             check_awaitable(self.credentials, "credentials")

@@ -205,6 +205,12 @@ async def test_ready_takes_a_number_of_seconds_from_0(timeout: Any) -> None:
         await Channel("localhost:1").ready(timeout=timeout)
 
 
+@pytest.mark.parametrize("path", ["a.B/C", "", None, 3, b"/a.B/C"])
+async def test_a_path_that_is_none_is_told_at_once(path: Any) -> None:
+    with pytest.raises(UsageError, match=r"^path is text like '/package.Service/Method', not"):
+        Channel("localhost:1").stream(path)
+
+
 # Its end.
 
 

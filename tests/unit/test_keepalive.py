@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -53,8 +54,21 @@ def test_less_than_ten_seconds_count_as_ten() -> None:
     keepalive.check(ClientKeepalive(time_seconds=1), ServerKeepalive(least_seconds=10))
 
 
+@pytest.mark.parametrize("pair", [(ServerKeepalive(), ClientKeepalive()), (keepalive.LIVELY, ServerKeepalive())])
+def test_only_a_client_and_a_server_can_fit(pair: Any) -> None:
+    with pytest.raises(UsageError, match=r"^client is ClientKeepalive"):
+        keepalive.check(*pair)
+
+
 @pytest.mark.parametrize("kind", [ClientKeepalive, ServerKeepalive])
-@pytest.mark.parametrize("value", [0, -1, "10", None, float("nan")])
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_what_is_done_or_not_is_true_or_false(kind: type, value: object) -> None:
+    with pytest.raises(UsageError, match=r"^without_calls is True or False, not"):
+        kind(without_calls=value)
+
+
+@pytest.mark.parametrize("kind", [ClientKeepalive, ServerKeepalive])
+@pytest.mark.parametrize("value", [0, -1, "10", None, float("nan"), True])
 def test_each_time_is_a_number_of_seconds_above_0(kind: type, value: object) -> None:
     for field in fields(kind):
         if field.name.endswith("_seconds"):

@@ -48,7 +48,7 @@ def test_nothing_is_zero_or_below(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_no_number(name: str) -> None:
-    for value in ("4MB", None, [1]):
+    for value in ("4MB", None, [1], True):
         with pytest.raises(UsageError, match=rf"^{name} is a (whole )?number of [a-z]+, not {re.escape(repr(value))}$"):
             with_value(name, value)
     with pytest.raises(UsageError, match=r"(above 0|whole number of [a-z]+), not nan$"):
@@ -91,6 +91,9 @@ def test_every_setting_says_what_it_costs_or_prevents(kind: type[Any]) -> None:
 def test_a_call_inherits_its_deadline_unless_told_otherwise() -> None:
     assert CallOptions().inherit_deadline
     assert not CallOptions(inherit_deadline=False).inherit_deadline
+    wrong: Any = "no"
+    with pytest.raises(UsageError, match=r"^inherit_deadline is True or False, not 'no'$"):
+        CallOptions(inherit_deadline=wrong)
 
 
 def test_a_calls_compression_is_a_member_and_not_its_name() -> None:
