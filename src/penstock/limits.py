@@ -82,7 +82,8 @@ class Limits:
     """A client's attempt to connect fails after this, TLS and the peer's first SETTINGS included."""
 
     handshake_timeout_seconds: float = 10.0
-    """A server closes a connection whose client has not said its HTTP/2 preface by then, after TLS if there is any."""
+    """A server closes a connection whose client has not said its HTTP/2 preface by then, after TLS if there is any;
+    and one whose client has begun the head of a call so long ago and not ended it."""
 
     write_timeout_seconds: float = 30.0
     """A connection whose socket took not one byte for so long, though there was something to write, is over: its peer

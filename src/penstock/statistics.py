@@ -112,7 +112,8 @@ class ServerStatistics(_Statistics):
     refusals: Mapping[str, int]
     """Calls and connections that were refused, by the name of the limit in `Admission`."""
     abuses: Mapping[str, int]
-    """Connections that were closed, or are served more slowly, for what their client did, by its kind."""
+    """Connections that were closed, or are served more slowly, for what their client did, by its kind. The kinds are in
+    docs/limits-and-threats.md."""
 
     @property
     def is_idle(self) -> bool:

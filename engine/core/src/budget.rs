@@ -6,6 +6,7 @@
 use crate::connection::Connection;
 use crate::event::{Cause, Event, Origin, Outcome};
 use crate::item::Body;
+use crate::settings::Settings;
 use crate::stream::Stream;
 use crate::wire::status::Code;
 use h2::Reason;
@@ -69,6 +70,10 @@ impl Drop for Share {
     }
 }
 
+/// Queued on all streams of a connection, above which each may queue a quarter: 1,000 times 64 KiB is a lot to hold for
+/// a client that opens no window.
+const MUCH_QUEUED_BYTES: usize = 8 << 20;
+
 /// What the open calls of a connection keep: received and not taken, and queued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
@@ -89,6 +94,12 @@ impl Kept {
     pub(crate) fn queue<B>(&mut self, stream: &mut Stream<B>, bytes: usize) {
         stream.kept.queued += bytes;
         self.queued += bytes;
+    }
+
+    /// What a stream may have queued before its sender waits: less where a thousand streams wait for windows.
+    pub(crate) fn send_limit(&self, settings: &Settings) -> usize {
+        let limit = settings.send_buffer_bytes;
+        if self.queued < MUCH_QUEUED_BYTES { limit } else { (limit / 4).max(1) }
     }
 
     /// A stream is gone.

@@ -124,7 +124,7 @@ impl<B: Body> Connection<B> {
     /// If the payload is 4 GiB or longer.
     pub fn push(&mut self, id: u32, payload: &Payload<'_>) -> Pushed {
         let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.end.is_none()) else { return Pushed::Gone };
-        if stream.outbox.len() >= self.settings.send_buffer_bytes {
+        if stream.outbox.len() >= self.kept.send_limit(&self.settings) {
             return Pushed::Full;
         }
         if stream.respond.is_some() {
@@ -157,7 +157,7 @@ impl<B: Body> Connection<B> {
     /// Less than the limit is queued: `push` has room for one more message.
     #[must_use]
     pub fn has_room(&self, id: u32) -> bool {
-        self.queued(id) < self.settings.send_buffer_bytes
+        self.queued(id) < self.kept.send_limit(&self.settings)
     }
 
     /// Bytes queued for sending.

@@ -72,7 +72,7 @@ impl<B: Body> Connection<B> {
     }
 
     pub(crate) fn tell_sender(&mut self, id: u32) {
-        let limit = self.settings.send_buffer_bytes;
+        let limit = self.kept.send_limit(&self.settings);
         let Some(stream) = self.streams.get_mut(&id) else { return };
         self.kept.follow(stream);
         if stream.sender_waits && stream.outbox.len() <= limit / 2 {

@@ -48,16 +48,26 @@ pub(crate) fn to_python(py: Python<'_>, pairs: Pairs) -> PyResult<Option<Bound<'
         return Ok(None);
     }
     let list = PyList::empty(py);
-    for (key, value) in pairs {
-        let value = match value {
-            Value::Text(text) => PyString::new(py, &text).into_any(),
+    let mut before: Option<(&str, &Value, Bound<'_, PyTuple>)> = None;
+    for (key, value) in &pairs {
+        if let Some((last_key, last_value, tuple)) = &before
+            && (*last_key, *last_value) == (key, value)
+        {
+            // On the wire a field that is repeated is one byte: it must not become a hundred here.
+            list.append(tuple)?;
+            continue;
+        }
+        let made = match value {
+            Value::Text(text) => PyString::new(py, text).into_any(),
             Value::Foreign(bytes) => {
-                let latin: String = bytes.into_iter().map(char::from).collect();
+                let latin: String = bytes.iter().copied().map(char::from).collect();
                 foreign_text(py)?.call1((latin,))?
             }
-            Value::Binary(bytes) => PyBytes::new(py, &bytes).into_any(),
+            Value::Binary(bytes) => PyBytes::new(py, bytes).into_any(),
         };
-        list.append(PyTuple::new(py, [PyString::new(py, &key).into_any(), value])?)?;
+        let tuple = PyTuple::new(py, [PyString::new(py, key).into_any(), made])?;
+        list.append(&tuple)?;
+        before = Some((key, value, tuple));
     }
     Ok(Some(list))
 }
