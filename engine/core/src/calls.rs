@@ -135,9 +135,7 @@ impl<B: Body> Connection<B> {
         if stream.outbox.is_empty() {
             self.schedule.mark(id);
         }
-        let before = stream.outbox.len();
-        stream.outbox.push(payload);
-        let grown = stream.outbox.len() - before;
+        let grown = stream.outbox.push(payload);
         self.kept.queue(stream, grown);
         stream.times.last_out = self.now;
         Pushed::Queued

@@ -66,11 +66,11 @@ impl Outbox {
         Passed { messages: self.messages, bytes: self.pushed }
     }
 
-    /// Queues one message.
+    /// Queues one message. Gives its bytes, with prefix.
     ///
     /// # Panics
     /// If the payload is 4 GiB or longer; callers check against their limit before.
-    pub(crate) fn push(&mut self, payload: &Payload<'_>) {
+    pub(crate) fn push(&mut self, payload: &Payload<'_>) -> usize {
         let length = u32::try_from(payload.len()).expect("limits are below 4 GiB");
         let framed = PREFIX_BYTES + payload.len();
         self.newest_start = self.pushed;
@@ -84,6 +84,7 @@ impl Outbox {
             Payload::Compressed(bytes) if !Payload::is_large(bytes.len()) => small.extend_from_slice(bytes),
             Payload::Shared(bytes) | Payload::Compressed(bytes) => self.pieces.push_back(Piece::Large(bytes.clone())),
         }
+        framed
     }
 
     /// Puts `payload` in the place of the newest message if no byte of that has left. False if one has.

@@ -62,8 +62,14 @@ impl Batch {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.packed.is_empty() && self.rest.is_empty()
+    /// Takes the bytes that the core should hear of, if there are so many; or if nothing is left: who took all there is may
+    /// do something else for long, and holds nothing meanwhile.
+    pub(crate) fn due(&mut self, least: usize) -> usize {
+        if self.unreported >= least || self.packed.is_empty() && self.rest.is_empty() {
+            std::mem::take(&mut self.unreported)
+        } else {
+            0
+        }
     }
 
     /// Bytes that nobody took.

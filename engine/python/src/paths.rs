@@ -7,7 +7,7 @@ use crate::metadata;
 use crate::shared::Shared;
 use crate::stream::{Link, StreamBase, lock};
 use penstock_core::wire::coding::Coding;
-use penstock_core::{Connection as Core, Item, Payload as CorePayload, Pushed, Received, Reply};
+use penstock_core::{Item, Pushed, Received, Reply};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use std::sync::Arc;
@@ -69,14 +69,8 @@ impl StreamBase {
 
     pub(crate) fn push(&self, py: Python<'_>, payload: &Payload<'_>) -> PyResult<Pushed> {
         let Some(link) = self.link.get().filter(|_| !self.closed.load(Relaxed)) else { return Ok(Pushed::Gone) };
-        let fresh = link.shared.fresh_time();
-        let push = |core: &mut Core<MessageBody>, core_payload: &CorePayload<'_>| {
-            if let Some(now) = fresh {
-                core.tick(now);
-            }
-            core.push(link.id, core_payload)
-        };
-        let pushed = payload.for_core(|core_payload| link.shared.with(|core| push(core, core_payload)));
+        link.shared.tell_time_once();
+        let pushed = payload.for_core(|core_payload| link.shared.with(|core| core.push(link.id, core_payload)));
         if pushed == Pushed::Queued {
             self.mergeable.store(false, Relaxed);
             link.shared.schedule(py)?;
@@ -160,7 +154,7 @@ impl StreamBase {
             }
             loop {
                 if let Some(message) = batch.cut(py) {
-                    break Ok((message, batch.is_empty()));
+                    break Ok((message, batch.due(REPORT_BYTES)));
                 }
                 if let Err(found) = self.refill(&mut batch) {
                     break Err(found);
@@ -168,9 +162,10 @@ impl StreamBase {
             }
         };
         match found {
-            Ok(((mut bytes, coding), was_last)) => {
-                // Who took all there is may do something else for long, and holds nothing meanwhile.
-                self.report(py, if was_last { 1 } else { REPORT_BYTES })?;
+            Ok(((mut bytes, coding), due)) => {
+                if due > 0 {
+                    self.report(py, due)?;
+                }
                 let codec = self.codec.get();
                 self.last_expanded.store(coding.is_some(), Relaxed);
                 if let Some(coding) = coding {
@@ -182,7 +177,10 @@ impl StreamBase {
                 Ok(Found::Message(message))
             }
             Err(last) => {
-                self.report(py, 1)?;
+                let due = lock(&self.batch).due(1);
+                if due > 0 {
+                    self.report(py, due)?;
+                }
                 Ok(if last { Found::Last } else { Found::Nothing })
             }
         }
@@ -226,14 +224,7 @@ impl StreamBase {
     }
 
     /// Tells the core what was taken, so that the window opens again.
-    fn report(&self, py: Python<'_>, least: usize) -> PyResult<()> {
-        let bytes = {
-            let mut batch = lock(&self.batch);
-            if batch.unreported < least {
-                return Ok(());
-            }
-            std::mem::take(&mut batch.unreported)
-        };
+    fn report(&self, py: Python<'_>, bytes: usize) -> PyResult<()> {
         let Some(link) = self.link.get() else { return Ok(()) };
         link.shared.with(|core| core.took(link.id, bytes));
         link.shared.schedule_if_needed(py)

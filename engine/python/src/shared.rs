@@ -12,7 +12,6 @@ use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Python's side of a connection; gone once its socket is.
 pub(crate) struct Hooks {
@@ -123,9 +122,12 @@ impl Shared {
         Ok(())
     }
 
-    /// The time to tell the core at the first message of a turn; later ones share it.
-    pub(crate) fn fresh_time(&self) -> Option<Duration> {
-        (!self.scheduled.load(Relaxed)).then(|| clock::told(clock::nanos()))
+    /// Tells the core the time before the first message of a turn; later ones share it.
+    pub(crate) fn tell_time_once(&self) {
+        if !self.scheduled.load(Relaxed) {
+            let now = clock::told(clock::nanos());
+            self.with(|core| core.tick(now));
+        }
     }
 
     pub(crate) fn schedule_if_needed(&self, py: Python<'_>) -> PyResult<()> {
