@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
+import sys
+import time
 from collections.abc import Callable
 from contextvars import Context
 from types import TracebackType
@@ -22,6 +25,9 @@ EXACT_SECONDS = 2.0**-30
 """Penstock rounds deadlines up, to save timers, by up to 1/32 s. Here they come when they are due: 2**-30 s."""
 SLACK_SECONDS = 1e-6
 """0.1 s and then 0.2 s are a little less than 0.3 s: what is due within this is due now."""
+
+RUN_ONCE = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]  # typeshed leaves it out
+"""Where asyncio's loops look which of their own timers are due."""
 
 _running: list[ManualClock] = []
 
@@ -46,8 +52,8 @@ class ManualClock:
     `asyncio.timeout`, `call_later` of handlers and of the test. After it, timers that are left run on real time.
 
     It works on asyncio's loops and on uvloop's. Timers that were set before keep to real time, as do `time.monotonic()`
-    and what threads wait for. A timeout around a test does not expire while the clock stands still; a limit of the test
-    runner does.
+    and what threads wait for. So a timeout within does not expire while the clock stands still; one that was begun
+    before does, and so does a limit of the test runner.
 
     Concurrency: one at a time in a process, one task that advances it.
 
@@ -61,6 +67,7 @@ class ManualClock:
         self._timers: list[tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
         self._advancing = False
+        self._real_time: Callable[[], float] = time.monotonic
         self._grains = _timers.LONG_SECONDS, _timers.COARSEST_SECONDS
 
     def __enter__(self) -> Self:
@@ -74,6 +81,7 @@ class ManualClock:
             raise UsageError(msg) from error
         _running.append(self)
         self._loop = loop
+        self._real_time = loop.time
         self._began = self._now = loop.time()
         self._engine_began = _engine.now()
         _engine.hold_time(self._engine_began)
@@ -175,6 +183,8 @@ class ManualClock:
     # In place of the loop's.
 
     def _time(self) -> float:
+        if sys._getframe(1).f_code is RUN_ONCE:
+            return self._real_time()  # the loop itself has only timers that were set before
         return self._now
 
     def _call_later(
@@ -195,6 +205,6 @@ class ManualClock:
 
 
 def _check_seconds(seconds: object) -> None:
-    if not isinstance(seconds, (int, float)) or not seconds >= 0:
+    if not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
         msg = f"advance takes seconds from 0, not {seconds!r}"
         raise UsageError(msg)

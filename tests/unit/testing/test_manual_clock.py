@@ -163,7 +163,20 @@ async def test_timers_that_are_left_run_on_real_time() -> None:
     timer.cancel()
 
 
-@pytest.mark.parametrize("seconds", [-1, float("nan"), "1", None])
+async def test_timers_that_were_set_before_keep_to_real_time() -> None:
+    loop = asyncio.get_running_loop()
+    early, late = asyncio.Event(), asyncio.Event()
+    loop.call_later(0.01, early.set)
+    timer = loop.call_later(HOUR / 2, late.set)
+    with ManualClock() as clock:
+        await clock.advance(HOUR)
+        assert not late.is_set()
+        await early.wait()
+        assert clock.elapsed_seconds == pytest.approx(HOUR)
+    timer.cancel()
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), "1", None])
 async def test_only_seconds_from_zero_can_pass(seconds: float) -> None:
     with ManualClock() as clock:
         with pytest.raises(UsageError, match="seconds from 0"):
