@@ -43,14 +43,20 @@ class Attempt:
         return f"cancelled at await {self.number} ({self.moment}){self.at}"
 
 
+class GoesOnError(AssertionError):
+    """It was cancelled long ago."""
+
+
 class Stepped:
     """Passes on the steps of an awaitable, and cancels its task at one of them."""
 
-    def __init__(self, awaitable: Awaitable[Any], number: int, moment: Moment) -> None:
+    def __init__(self, awaitable: Awaitable[Any], number: int, moment: Moment, most_after: int) -> None:
         self.at = ""
         self._awaitable = awaitable
         self._number = number
         self._moment = moment
+        self._most_after = most_after
+        """Awaits it may come to after its cancellation."""
 
     def __await__(self) -> Generator[Any, Any, Any]:
         steps = self._awaitable.__await__()
@@ -63,6 +69,9 @@ class Stepped:
             count += 1
             if count == self._number:
                 self._cancel(waits_for)
+            elif count > self._number + self._most_after:
+                msg = f"it swallowed its cancellation, and goes on after {self._most_after} more awaits"
+                raise GoesOnError(msg)
             try:
                 send, argument = steps.send, (yield waits_for)
             except BaseException as error:  # noqa: BLE001  # kept: it goes on into what is stepped
@@ -104,7 +113,7 @@ async def cancel_everywhere(
         check: Called after each run, within `around`; may be a coroutine function. What it raises is noted with the
             place of the cancellation.
         swallows: It may finish, or raise something else, although it was cancelled. A task must not, as a rule.
-        most_awaits: More awaits than this are taken for a run without end.
+        most_awaits: More awaits than this are taken for a run without end; after a cancellation as well.
 
     Returns:
         The count of awaits it was cancelled at.
@@ -116,7 +125,8 @@ async def cancel_everywhere(
     """
     for number in range(1, most_awaits + 2):
         attempts = [
-            await _attempt(make, around or nullcontext, check, number, moment, swallows=swallows) for moment in MOMENTS
+            await _attempt(make, around or nullcontext, check, number, moment, most_awaits, swallows=swallows)
+            for moment in MOMENTS
         ]
         if not any(attempt.was_cancelled for attempt in attempts):
             return number - 1
@@ -130,11 +140,12 @@ async def _attempt(
     check: Callable[[Attempt], object] | None,
     number: int,
     moment: Moment,
+    most_after: int,
     *,
     swallows: bool,
 ) -> Attempt:
     async with around() as value:
-        attempt = await _run(make() if around is nullcontext else make(value), number, moment)
+        attempt = await _run(make() if around is nullcontext else make(value), number, moment, most_after)
         try:
             _judge(attempt, swallows=swallows)
             result = None if check is None else check(attempt)
@@ -147,6 +158,8 @@ async def _attempt(
 
 
 def _judge(attempt: Attempt, *, swallows: bool) -> None:
+    if isinstance(attempt.error, GoesOnError):
+        raise attempt.error
     if not attempt.was_cancelled:
         if attempt.error is not None:
             raise attempt.error
@@ -156,11 +169,11 @@ def _judge(attempt: Attempt, *, swallows: bool) -> None:
         raise AssertionError(msg) from attempt.error
 
 
-async def _run(awaitable: Awaitable[Any], number: int, moment: Moment) -> Attempt:
+async def _run(awaitable: Awaitable[Any], number: int, moment: Moment, most_after: int) -> Attempt:
     if not hasattr(awaitable, "__await__"):
         msg = f"make() gave {awaitable!r}, which cannot be awaited"
         raise UsageError(msg)
-    stepped = Stepped(awaitable, number, moment)
+    stepped = Stepped(awaitable, number, moment, most_after)
 
     async def run() -> Any:
         return await stepped

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Generator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from penstock import UsageError
 from penstock.testing import settle
 from penstock.testing.cancel_everywhere import Attempt, cancel_everywhere
+from tests.e2e.support import within_bound
 
 pytestmark = pytest.mark.loops
 
@@ -121,6 +122,20 @@ async def test_swallowing_is_found_unless_it_is_allowed(outcome: str) -> None:
         await cancel_everywhere(swallow)
     assert outcome in str(caught.value)
     assert await cancel_everywhere(swallow, swallows=True) == 1
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+async def test_what_goes_on_after_its_cancellation_is_found(swallows: bool) -> None:
+    async def endless() -> None:
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+
+    with pytest.raises(
+        AssertionError, match="it swallowed its cancellation, and goes on after 5 more awaits"
+    ) as caught:
+        await within_bound(cancel_everywhere(endless, most_awaits=5, swallows=swallows))
+    assert "cancelled at await 1 (waiting)" in caught.value.__notes__[0]
 
 
 async def test_an_error_without_cancellation_is_raised() -> None:
