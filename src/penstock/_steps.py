@@ -58,6 +58,7 @@ class Steps:
     async def send_all(self, *, is_first: bool) -> None:
         """Send what the iterator gives; no step is taken before there is room for its reply."""
         full_bytes = self._stream._connection.send_buffer_bytes
+        self._started = not is_first  # what its handler has returned may have something to close
         try:
             room_bytes = full_bytes
             while await self._advance(room_bytes, is_first=is_first):

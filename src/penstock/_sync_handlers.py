@@ -65,7 +65,9 @@ class SyncStream(ServerStream[RequestT, ReplyT]):
             self.job.abandon()
 
     def _where(self) -> str:
-        return super()._where() if self.job is None else _stacks.of_thread(self.job.thread)
+        if self.job is None:
+            return super()._where()
+        return "  (it waits for a thread)\n" if self.job.thread is None else _stacks.of_thread(self.job.thread)
 
     def _on_straggler_done(self) -> None:
         if self.job is None:
@@ -107,6 +109,26 @@ for _name, _why in NOT_IN_A_THREAD.items():
     setattr(SyncStream, _name, _only_in_the_loop(_name, _why))
 
 
+async def _opened(stream: SyncStream[Any, Any], context: contextvars.Context, handler: Callable[[], Any]) -> Any:
+    """What a handler returns that is no generator; closed if the call ends meanwhile: nobody takes a step of it."""
+    kept: list[Any] = []
+
+    def close() -> None:
+        for result in kept:
+            if hasattr(result, "close"):
+                context.run(result.close)
+
+    job = Job(lambda: kept.append(context.run(handler)), is_step=True, is_first=True)
+    job.afterwards = close
+    try:
+        await done(stream, job)
+    except asyncio.CancelledError:
+        if job.is_over and not job.abandoned:
+            await done(stream, Job(close, is_step=True), ahead=True)
+        raise
+    return kept[0]
+
+
 def in_a_thread(handler: Callable[..., Any], *, one_reply: bool) -> Callable[..., Awaitable[Any]]:
     """Make a coroutine function of a sync handler: what a route can serve."""
     is_generator = inspect.isgeneratorfunction(handler)
@@ -122,7 +144,7 @@ def in_a_thread(handler: Callable[..., Any], *, one_reply: bool) -> Callable[...
         if is_generator:
             await Steps(handler(request, stream), stream, context).send_all(is_first=True)
             return None
-        result = await done(stream, Job(partial(context.run, handler, request, stream), is_step=True, is_first=True))
+        result = await _opened(stream, context, partial(handler, request, stream))
         if isinstance(result, Iterator):
             await Steps(result, stream, context).send_all(is_first=False)
             return None

@@ -3,9 +3,10 @@
 import asyncio
 import functools
 import inspect
+import math
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -290,6 +291,72 @@ async def test_the_time_that_a_handler_has_follows_the_clock_of_the_test() -> No
                 go_on.set()
                 assert await stream.receive() == b"q"
     assert seen == [pytest.approx(3600, abs=1), pytest.approx(1800, abs=1)]
+
+
+class Closable:
+    """An iterator of a class, which opens something when it is made."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def __iter__(self) -> "Closable":
+        return self
+
+    def __next__(self) -> bytes:
+        raise AssertionError
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@pytest.mark.parametrize("cleanup_seconds", [0.001, math.inf])
+async def test_what_a_handler_returns_when_its_call_is_over_is_closed(cleanup_seconds: float) -> None:
+    begun, gate, replies = threading.Event(), threading.Event(), Closable()
+
+    def opens(request: bytes, stream: object) -> Closable:
+        del request, stream
+        begun.set()
+        assert gate.wait(BOUND_SECONDS)
+        return replies
+
+    limits = Limits(handler_cleanup_seconds=cleanup_seconds)
+    async with connected(served(Kind.SERVER_STREAM, opens), server_limits=limits) as channel:
+        server = channel.server
+        async with channel.stream(PATHS[Kind.SERVER_STREAM]) as stream:
+            await stream.send(b"q")
+            await stream.end_sending()
+            await asyncio.to_thread(begun.wait, BOUND_SECONDS)
+        await until(lambda: server.detached if cleanup_seconds < 1 else server.stragglers.cancelled)
+        gate.set()
+        await until(replies.closed.is_set)
+        await until(lambda: not server.statistics().handlers_open and not server.statistics().threads_busy)
+
+
+async def test_what_a_handler_returns_is_closed_though_no_step_was_taken() -> None:
+    begun, gate, replies = threading.Event(), threading.Event(), Closable()
+
+    def opens(request: bytes, stream: object) -> Any:
+        del stream
+        if request == b"open":
+            return replies
+        begun.set()
+        assert gate.wait(BOUND_SECONDS)
+        return iter([])
+
+    limits = Limits(sync_threads=1)
+    async with connected(served(Kind.SERVER_STREAM, opens), server_limits=limits) as channel, AsyncExitStack() as stack:
+        server = channel.server
+        first, second = [await stack.enter_async_context(channel.stream(PATHS[Kind.SERVER_STREAM])) for _ in range(2)]
+        await first.send(b"open")
+        await second.send(b"block")
+        await first.end_sending()
+        await second.end_sending()
+        await asyncio.to_thread(begun.wait, BOUND_SECONDS)  # between the function of the first and its first step
+        await until(lambda: server.statistics().thread_waits_open == 1)
+        first.cancel()
+        await until(lambda: server.stragglers.cancelled)
+        gate.set()
+        await until(replies.closed.is_set)
 
 
 async def test_a_detached_handler_is_there_until_what_is_around_it_has_ended_too() -> None:
