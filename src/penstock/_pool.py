@@ -176,7 +176,8 @@ class Pool:
         self._inbox: SimpleQueue[Job | None] = SimpleQueue()
         self._unary, self._steps = Queue(), Queue()
         self._count = self._idle = self._running_steps = 0
-        self._closed = False
+        self.is_closed = False
+        """Its threads end, each after its job."""
         self._quiet_until = -math.inf
         self.threads = 0
         """Threads there are."""
@@ -223,7 +224,7 @@ class Pool:
 
     def close(self) -> None:
         """Have the threads end, each after its job. A job that comes all the same is done all the same."""
-        self._closed = True
+        self.is_closed = True
         for _ in range(self._idle):
             self._inbox.put(None)
         self.threads -= self._idle
@@ -288,7 +289,7 @@ class Pool:
         job.end()
         if job.abandoned:
             self._end_abandoned(job)
-        if self._closed:
+        if self.is_closed:
             self.close()
 
     def _end_abandoned(self, job: Job) -> None:

@@ -322,9 +322,7 @@ class Server:
         self._addresses.clear()
         _watchdog.leave(self)
         if self._pool is not None:
-            self._pool.close()
-            self.threads_refused += self._pool.refused
-            self._pool = None
+            self._pool.close()  # kept: what is detached may still be in it
         return report
 
     def _check_startable(self, addresses: tuple[str, ...]) -> None:
@@ -345,8 +343,13 @@ class Server:
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
             # It listened in another one before: timers and waiters of that are of no use here.
-            self._timers = self._connection_timers = self._pool = self._stragglers = None
+            self._timers = self._connection_timers = self._stragglers = None
             self.draining = asyncio.Event()
+            if self._pool is not None:
+                self._pool.close()
+        if self._pool is not None and self._pool.is_closed:
+            self.threads_refused += self._pool.refused
+            self._pool = None
         self._loop = loop
 
     async def _listen(self, address: _address.Address) -> None:

@@ -359,6 +359,30 @@ async def test_what_a_handler_returns_is_closed_though_no_step_was_taken() -> No
         await until(replies.closed.is_set)
 
 
+async def test_a_server_that_stopped_counts_the_threads_that_are_still_busy() -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def blocks(request: bytes, call: object) -> bytes:
+        del call
+        begun.set()
+        assert gate.wait(BOUND_SECONDS)
+        return request
+
+    limits = Limits(handler_cleanup_seconds=0.001)
+    async with connected(served(Kind.UNARY, blocks), server_limits=limits) as channel:
+        server = channel.server
+        async with channel.stream(PATHS[Kind.UNARY]) as stream:
+            await stream.send(b"q")
+            await stream.end_sending()
+            await asyncio.to_thread(begun.wait, BOUND_SECONDS)
+            report = await server.stop(0)
+        counts = server.statistics()
+        assert (len(report.stuck), counts.threads_busy, counts.threads_open) == (1, 1, 1)
+        gate.set()
+        await until(lambda: not server.statistics().threads_open)
+        assert (server.statistics().threads_busy, server.statistics().handlers_open) == (0, 0)
+
+
 async def test_a_detached_handler_is_there_until_what_is_around_it_has_ended_too() -> None:
     begun, gate, left = threading.Event(), threading.Event(), asyncio.Event()
 
