@@ -266,12 +266,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
     async def _receive_only(self) -> ReplyT:
         """The one reply, once the call ended with OK. Source: wire rule of gRPC for a single message."""
         while True:
-            try:
-                reply = self._take_only()
-            except Exception as error:
-                if self._watcher_failed():
-                    raise
-                raise self._undecodable(error) from error
+            reply = self._try(self._take_only)
             if self._is_last or reply is MANY:
                 break
             await self._message()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from penstock._ending import ReceiveT, SendT
 from penstock._sending import SendingStream
 from penstock.ends import End
 from penstock.errors import BusyError, EndOfStream, RpcError, UsageError
 from penstock.status import Status, StatusCode
+
+ValueT = TypeVar("ValueT")
 
 
 class ReceivingStream(SendingStream[SendT, ReceiveT]):
@@ -58,7 +61,8 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
         self._receiving = True
         try:
             while True:
-                message = self._try_take()
+                take = self._take
+                message = self._try(take) if self._peer_coding is None else await self._expand(take)
                 if message is not None:
                     return message
                 if self._is_last:
@@ -82,9 +86,13 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
             # Left here, the error and the frames it remembers would keep each other until a garbage collection.
             del error
 
-    def _try_take(self) -> ReceiveT | None:
+    async def _expand(self, take: Callable[[], ValueT]) -> ValueT:
+        """Take a message that may have to be expanded, when it is time for that."""
+        return self._try(take)
+
+    def _try(self, take: Callable[[], ValueT]) -> ValueT:
         try:
-            return self._take()
+            return take()
         except Exception as error:
             if self._watcher_failed():
                 raise

@@ -59,6 +59,7 @@ class ServerConnection(Transport):
         """Set when handlers should finish: the server stops, or the connection has come to its age."""
         self.engine.set_ping_policy(server.keepalive.least_seconds, server.keepalive.without_calls)
         self.timers = server.timers
+        self.expansions = server.expansions
         self._lifetime = Lifetime(self, server.connection_timers, server.limits)
         self._stall_watch = StallWatch(self, server.connection_timers, server.limits.stalled_send_seconds)
         self._ending: asyncio.TimerHandle | None = None

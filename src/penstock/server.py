@@ -15,6 +15,7 @@ from penstock._admission import Gatekeeper
 from penstock._arguments import check_compression, check_kind
 from penstock._arrival import Arrival
 from penstock._counters import Counters
+from penstock._expansions import Expansions
 from penstock._handlers import Route, fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
@@ -125,6 +126,7 @@ class Server:
         self._addresses: list[str] = []
         self._timers: Timers | None = None
         self._connection_timers: Timers | None = None
+        self._expansions: Expansions | None = None
         self._pool: Pool | None = None
         self._stragglers: Stragglers | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -141,6 +143,13 @@ class Server:
         if self._timers is None:
             self._timers = Timers(asyncio.get_running_loop())
         return self._timers
+
+    @property
+    def expansions(self) -> Expansions:
+        """Whose turn it is to expand a message."""
+        if self._expansions is None:
+            self._expansions = Expansions(asyncio.get_running_loop())
+        return self._expansions
 
     @property
     def connection_timers(self) -> Timers:
@@ -343,7 +352,7 @@ class Server:
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
             # It listened in another one before: timers and waiters of that are of no use here.
-            self._timers = self._connection_timers = self._stragglers = None
+            self._timers = self._connection_timers = self._expansions = self._stragglers = None
             self.draining = asyncio.Event()
             if self._pool is not None:
                 self._pool.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from penstock import _stacks
@@ -21,8 +22,11 @@ from penstock.status import Status, StatusCode
 from penstock.stream import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from penstock import _engine
     from penstock._admission import Meters
+    from penstock._receiving import ValueT
     from penstock._sending import Payload
     from penstock._server_connection import ServerConnection
     from penstock._timers import Timers
@@ -183,12 +187,8 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
     async def _receive_only(self) -> RequestT:
         """The one request, once the client half-closed."""
         while True:
-            try:
-                request = self._take_only()
-            except Exception as error:
-                if self._watcher_failed():
-                    raise
-                raise self._undecodable(error) from error
+            take = self._take_only
+            request = self._try(take) if self._peer_coding is None else await self._expand(take)
             if request is MANY:
                 raise RpcError(StatusCode.UNIMPLEMENTED, "the client sent more than one request; this method has one")
             if self._is_last:
@@ -253,6 +253,9 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         self._life = self._life.finish
 
     # Waiting.
+
+    async def _expand(self, take: Callable[[], ValueT]) -> ValueT:
+        return await self._connection.expansions.run(partial(self._try, take))
 
     def _may_send(self) -> bool:
         return self._life is RUNNING
