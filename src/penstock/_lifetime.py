@@ -32,6 +32,8 @@ class Lifetime:
 
     def start(self) -> None:
         """The connection is established."""
+        if self._idle == self._age_at == inf:
+            return
         now = self._idle_since = self._connection.loop.time()
         self._age_at = now + self._age_at * random.uniform(1 - JITTER, 1 + JITTER)
         self._arm(now)
@@ -40,6 +42,7 @@ class Lifetime:
         """The connection is over, or leaves for another reason."""
         self._among.discard(self)
         self._idle = self._age_at = inf
+        self._connection = None  # type: ignore[assignment]  # no cycle is left; nothing of this runs any more
 
     def note_unused(self) -> None:
         """The last call ended."""
@@ -53,6 +56,8 @@ class Lifetime:
             self._among = self._timers.add(now + left, left, self)
 
     def _on_expired(self) -> None:
+        if self._idle == self._age_at == inf:
+            return  # it was stopped in the moment its time came
         now = self._connection.loop.time()
         if self._leaving:
             self._connection.end_calls()

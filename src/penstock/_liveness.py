@@ -55,6 +55,7 @@ class Liveness:
         """The connection is over."""
         self._among.discard(self)
         self._time = inf
+        self._connection = None  # type: ignore[assignment]  # no cycle is left; nothing of this runs any more
 
     def wake(self) -> None:
         """A call begins; if the connection stood unused for long, ask now whether it still stands."""

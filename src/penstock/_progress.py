@@ -38,6 +38,7 @@ class WriteProgress:
         """The connection is over."""
         self._among.discard(self)
         self._timeout = inf
+        self._connection = None  # type: ignore[assignment]  # no cycle is left; nothing of this runs any more
 
     def _arm(self) -> None:
         self._armed = True

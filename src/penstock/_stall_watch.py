@@ -43,8 +43,11 @@ class StallWatch:
         self._among.discard(self)
         self._stalled.clear()
         self._timeout = inf
+        self._connection = None  # type: ignore[assignment]  # no cycle is left; nothing of this runs any more
 
     def _on_expired(self) -> None:
+        if self._timeout == inf:
+            return  # it was stopped in the moment its time came
         now, before = self._connection.loop.time(), self._stalled
         self._stalled = {}
         for call in list(self._connection.calls):
