@@ -60,7 +60,7 @@ class Lifetime:
             return  # it was stopped in the moment its time came
         now = self._connection.loop.time()
         if self._leaving:
-            self._connection.end_calls()
+            self._connection.end_calls("the connection has come to its age")
         elif now >= self._age_at:
             self._leave("max_age")
             if self._grace < inf:

@@ -63,6 +63,8 @@ class ServerConnection(Transport):
         self._lifetime = Lifetime(self, server.connection_timers, server.limits)
         self._stall_watch = StallWatch(self, server.connection_timers, server.limits.stalled_send_seconds)
         self._ending: asyncio.TimerHandle | None = None
+        self._over: Status | None = None
+        """How calls end that come when the time of grace is over."""
         self.stragglers = server.stragglers
         """Handlers that still run when their call is over."""
         self.calls: set[ServerStream[Any, Any]] = set()
@@ -132,10 +134,11 @@ class ServerConnection(Transport):
         logger.info("%s: %s; closed", self.peer, reason)
         super().end_silent(reason)
 
-    def end_calls(self) -> None:
-        """The time of grace is over."""
+    def end_calls(self, why: str) -> None:
+        """The time of grace is over, also for calls that still come: the client may not have heard of it."""
+        self._over = Status(StatusCode.UNAVAILABLE, why)
         for call in list(self.calls):
-            call._close(Status(StatusCode.UNAVAILABLE, "the connection has come to its age"), End.DRAINED)
+            call._close(self._over, End.DRAINED)
 
     def release(self, call: ServerStream[Any, Any]) -> None:
         """The call is over and its handler has ended, or it is no longer waited for. Harmless when repeated."""
@@ -243,6 +246,9 @@ class ServerConnection(Transport):
             return
         if timeout_seconds is not None and timeout_seconds <= 0:
             call._on_expired()
+            return
+        if self._over is not None:
+            call._close(self._over, End.DRAINED)
             return
         if not self._entrance.admit(call):
             return

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.ends import End
-from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -67,8 +66,8 @@ async def end_calls(
     await _wait_for_calls([*connections, *gone], grace)
     left = [call for connection in (*connections, *gone) for call in connection.calls]
     busy = {call._connection.until_finished() for call in left}
-    for call in left:
-        call._close(Status(StatusCode.UNAVAILABLE, "the server is shutting down"), End.DRAINED)
+    for connection in list(connections):
+        connection.end_calls("the server is shutting down")
     if busy:
         # Each call is released when its handler has ended, or when it is detached.
         await asyncio.wait(busy)

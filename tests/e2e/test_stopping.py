@@ -106,6 +106,37 @@ async def test_handlers_of_clients_that_are_gone_are_seen_and_waited_for() -> No
         assert not list(pair.server.streams())
 
 
+async def test_a_call_that_comes_when_the_grace_is_over_does_not_hold_up_the_stop() -> None:
+    cancelled, may_end = asyncio.Event(), asyncio.Event()
+
+    async def handler(stream: "penstock.ServerStream[Note, Note]") -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            await may_end.wait()
+            raise
+
+    async with connected(Echo(both_stream=handler)) as pair, pair.client.both_stream() as first:
+        await first.send(Note())
+        await until(lambda: pair.server.statistics().calls_open)
+        assert pair.channel._connector is not None
+        (socket_of_client,) = [connection._transport for connection in pair.channel._connector.connections]
+        assert socket_of_client is not None
+        socket_of_client.pause_reading()  # it does not hear of the end
+        stopping = asyncio.ensure_future(pair.server.stop(grace=0))
+        await within_bound(cancelled.wait())
+        async with pair.client.both_stream() as second:
+            await second.send(Note())
+            await until(lambda: pair.server.statistics().calls_begun == 2)
+            may_end.set()
+            await within_bound(stopping)
+            socket_of_client.resume_reading()
+            with pytest.raises(penstock.Unavailable, match="the server is shutting down"):
+                await within_bound(second.receive())
+        assert pair.server.statistics().ends[penstock.End.DRAINED] == 2
+
+
 async def test_leaving_the_block_of_listening_ends_what_is_open() -> None:
     server = penstock.Server([Echo()])
     async with AsyncExitStack() as stack:

@@ -25,7 +25,7 @@ class Connection:
     def send_away(self, text: str) -> None:
         self.sent_away.append((text, self.loop.now))
 
-    def end_calls(self) -> None:
+    def end_calls(self, why: str) -> None:
         self.calls_ended_at.append(self.loop.now)
 
 
