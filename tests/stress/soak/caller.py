@@ -1,7 +1,6 @@
 """The calls on one line, one worker beside the other, and the judgement on how each ended."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import penstock
@@ -10,7 +9,6 @@ from tests.stress.soak import programs, wide
 from tests.stress.soak.lines import CLIENT, sort_of
 from tests.stress.soak.plan import Chance, Plan
 from tests.stress.soak.tally import Tally, outcome
-from tests.stress.soak.ways import WAYS
 
 HUNG_SECONDS = 30.0
 """A call that takes longer does not end: what ends them all takes a few seconds at most."""
@@ -26,28 +24,40 @@ class Caller:
         self.made = 0
         """Calls that ended."""
         self._address = address
+        self._hung = ""
         self._tally = tally
         self._chance = Chance(line, seed)
 
     async def call_on(self, stopping: asyncio.Event) -> None:
         """Make one call after the other, so many at the same time as the line says."""
+        looking = asyncio.ensure_future(self._look())
         async with asyncio.TaskGroup() as workers:
             for _ in range(self.sort.workers):
                 workers.create_task(self._work(stopping))
+        looking.cancel()
+
+    async def _look(self) -> None:
+        """Keep what can be seen of a call that does not end, before it is given up."""
+        while not self._hung:
+            await asyncio.sleep(1.0)  # real time: it is about calls that hang
+            for live in self.channel.streams():
+                if live.age_seconds > HUNG_SECONDS - 3:
+                    self._hung = f"{self.channel.state}, {live}, {list(self.channel.connection_statistics())}"
 
     async def _work(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             plan = self._chance.plan()
             try:
                 async with asyncio.timeout(HUNG_SECONDS):
-                    call = await self._call(plan)
+                    calls = await self._call(plan)
             except TimeoutError:
-                self._tally.complain(plan, "it does not end")
+                self._tally.complain(plan, f"it does not end; {self._hung}")
             except Exception as error:  # noqa: BLE001 - it is told, and fails the soak
                 self._tally.complain(plan, f"the program got {error!r}")
             else:
-                self._judge(call, plan)
-                if call.end is End.UNPROCESSED:
+                for call, planned in calls:
+                    self._judge(call, planned)
+                if any(call.end is End.UNPROCESSED for call, _ in calls):
                     await self._until_reached(stopping)
 
     async def _until_reached(self, stopping: asyncio.Event) -> None:
@@ -61,23 +71,21 @@ class Caller:
         if not ready.cancelled():
             ready.exception()
 
-    async def _call(self, plan: Plan) -> Any:
+    async def _call(self, plan: Plan) -> list[tuple[Any, Plan]]:
+        """Make a call, or more; each with what it may come to."""
         program = plan.way.program
         if program == "close_channel":
-            return await wide.close_channel(self._address, plan, self._chance)
+            return [(await wide.close_channel(self._address, plan, self._chance), plan)]
         if program == "end_loop":
-            return await wide.end_loop(self._address, plan, self._chance)
+            return [(await wide.end_loop(self._address, plan, self._chance), plan)]
         if program == "be_refused":
-            others, call = await wide.be_refused(self.channel, plan)
-            for other in others:
-                self._judge(other, replace(plan, way=WAYS["leave"]))
-            return call
+            return await wide.be_refused(self.channel, plan)
         if program == "call_nothing":
             call = wide.call_nothing(self.channel, plan, programs.options(plan, self._chance))
         else:
             call = programs.make(self.channel, plan, self._chance)
         await programs.run(call, plan, self._chance)
-        return call
+        return [(call, plan)]
 
     def _judge(self, call: Any, plan: Plan) -> None:
         end, code = call.end, None if call.status is None else call.status.code

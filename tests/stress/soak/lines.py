@@ -12,7 +12,7 @@ MOST_BYTES = 64 * 1024
 FULL = "/penstock.soak.Coroutines/Full"
 """A method that takes one call at a time."""
 
-SERVER = Limits(max_receive_message_bytes=MOST_BYTES, stalled_send_seconds=1.5)
+SERVER = Limits(max_receive_message_bytes=MOST_BYTES, stalled_send_seconds=4.0)
 CLIENT = Limits(
     max_receive_message_bytes=MOST_BYTES,
     stream_window_bytes=MOST_BYTES,
@@ -90,7 +90,7 @@ SORTS = {
             of_server=(End.DRAINED,),
             server=Limits(
                 max_receive_message_bytes=MOST_BYTES,
-                stalled_send_seconds=1.5,
+                stalled_send_seconds=4.0,
                 max_connection_age_seconds=1.0,
                 max_connection_age_grace_seconds=0.5,
             ),

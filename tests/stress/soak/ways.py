@@ -45,6 +45,7 @@ OVERDUE = _ended(End.RAISED, StatusCode.DEADLINE_EXCEEDED)
 EXHAUSTED = _ended(End.RAISED, StatusCode.RESOURCE_EXHAUSTED)
 GAVE_UP = (End.PEER_CANCELLED,)
 WENT = (End.PEER_CANCELLED, End.CONNECTION_LOST)
+WENT_OR_RETURNED = (End.PEER_CANCELLED, End.RETURNED)
 
 
 def _overdue(end: End) -> tuple[Outcome, ...]:
@@ -168,6 +169,8 @@ OF_RULES = (
         READING,
     ),
     Way("admission refused", "be_refused", "hang", EXHAUSTED, (), 2, (Kind.BOTH_STREAM,)),
+    # Its companions: who has the place, and who comes while nobody is known to have it.
+    Way("admitted", "be_refused", "return", (*LEFT, *EXHAUSTED, RETURNED), WENT_OR_RETURNED, 0, (Kind.BOTH_STREAM,)),
     Way("unknown method", "call_nothing", "hang", _ended(End.RAISED, StatusCode.UNIMPLEMENTED), (), 2, (Kind.UNARY,)),
     Way(
         "credentials refused",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import penstock
-from penstock import RpcError
+from penstock import End, RpcError
 from tests.protos.echo_pb2 import Note
 from tests.stress.soak import programs
 from tests.stress.soak.handlers import methods
@@ -42,20 +42,24 @@ async def _left_open(address: str, plan: Plan, chance: Chance) -> Any:
     return call
 
 
-async def be_refused(channel: penstock.Channel, plan: Plan) -> tuple[list[Any], Any]:
-    """Make two calls where there is a place for one; give those that were let in, and the one that was not."""
-    told = replace(plan, way=WAYS["leave"]).metadata()  # what the handler of the first sees
-    first, second = [channel.call_both_stream(FULL, metadata=told, wait_for_ready=True) for _ in range(2)]
+async def be_refused(channel: penstock.Channel, plan: Plan) -> list[tuple[Any, Plan]]:
+    """Make two calls where there is a place for one; give them with what each may come to."""
+    admitted = replace(plan, way=WAYS["admitted"])
+    first, second = [
+        channel.call_both_stream(FULL, metadata=admitted.metadata(), wait_for_ready=True) for _ in range(2)
+    ]
     try:
         async with first:
             await first.send(Note())
             await first.receive()
             with suppress(RpcError, penstock.EndOfStream):
                 async with second:
+                    await second.end_sending()  # if it is let in, its handler returns
                     await second.receive()
     except RpcError:
-        return [], first  # another one's handler had not ended
-    return [first], second
+        return [(first, plan)]  # another one's handler had not ended
+    # What ended the first one by itself may have let the second one in.
+    return [(first, admitted), (second, plan if first.end is End.LEFT else admitted)]
 
 
 def call_nothing(channel: penstock.Channel, plan: Plan, settings: dict[str, Any]) -> Any:
