@@ -220,7 +220,10 @@ class Pool:
 
     def withdraw(self, job: Job) -> bool:
         """Take back a job that no thread works on yet. False: one does, or did."""
-        return (self._steps if job.is_step else self._unary).withdraw(job)
+        if not (self._steps if job.is_step else self._unary).withdraw(job):
+            return False
+        job.abandoned = False  # it is with who waited for it, and nothing more will be heard of it
+        return True
 
     def close(self) -> None:
         """Have the threads end, each after its job. A job that comes all the same is done all the same."""

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from penstock import Call, Kind, Limits, RpcError, ServerCall, ServerStream, StatusCode
+from penstock import Call, Kind, Limits, RpcError, ServerCall, ServerStream, StatusCode, _steps
 from penstock._forms import is_sync
 from penstock._pool import Job
+from penstock._stragglers import Stragglers
 from penstock._sync_handlers import SyncStream, in_a_thread
 from penstock.testing import ManualClock
 from tests.e2e.support import until
@@ -357,6 +358,45 @@ async def test_what_a_handler_returns_is_closed_though_no_step_was_taken() -> No
         await until(lambda: server.stragglers.cancelled)
         gate.set()
         await until(replies.closed.is_set)
+
+
+async def test_a_handler_that_is_detached_before_it_hears_of_its_cancellation_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_steps, "SLICE_SECONDS", 0.0)
+    # A loop that lags behind: the time is over when the task has not run yet.
+    monkeypatch.setattr(Stragglers, "add", lambda stragglers, call: stragglers._detach(call, 0.0))
+    gates, begun, closed = {b"1": threading.Event(), b"2": threading.Event()}, threading.Semaphore(0), threading.Event()
+
+    def replies(request: bytes, stream: object) -> Iterator[bytes]:
+        del stream
+        try:
+            begun.release()
+            assert gates[request].wait(BOUND_SECONDS)
+            yield request
+            yield request
+        finally:
+            if request == b"1":
+                closed.set()
+
+    service = served(Kind.SERVER_STREAM, replies)
+    async with connected(service, server_limits=Limits(sync_threads=1)) as channel, AsyncExitStack() as stack:
+        server = channel.server
+        streams = []
+        for request in gates:
+            stream = await stack.enter_async_context(channel.stream(PATHS[Kind.SERVER_STREAM]))
+            await stream.send(request)
+            await stream.end_sending()
+            streams.append(stream)
+        await until(lambda: server.statistics().thread_waits_open == 1)
+        gates[b"1"].set()  # the second stream gets the thread, and the first waits for it
+        await until(lambda: begun._value == 2)
+        await until(lambda: server.statistics().thread_waits_open == 1)
+        streams[0].cancel()
+        await until(lambda: server.detached)
+        gates[b"2"].set()
+        await until(closed.is_set)
+        await until(lambda: not server.detached)
 
 
 async def test_a_server_that_stopped_counts_the_threads_that_are_still_busy() -> None:
