@@ -5,6 +5,7 @@ Nothing is kept for this while messages pass: a `LiveStream` is made from a call
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from dataclasses import dataclass, field, fields, make_dataclass
 from enum import Enum
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from penstock._life import DETACHED, FINISHED
 from penstock._sync_handlers import SyncStream
 from penstock.ends import End
+from penstock.errors import UsageError
 from penstock.method import Kind
 from penstock.status import Status, StatusCode
 
@@ -110,10 +112,21 @@ class LiveStream:
 
         Returns:
             False if the call had ended before: nothing happened.
+
+        Raises:
+            UsageError: `reason` is no text, or it was called in another thread.
         """
+        if not isinstance(reason, str):
+            msg = f"reason is text, for the log and for the peer, not {reason!r}"
+            raise UsageError(msg)
         call = self._call()
         if call is None or call._status is not None:
             return False
+        if asyncio._get_running_loop() is not call._loop:
+            msg = (
+                "kill() from a thread: write loop.call_soon_threadsafe(stream.kill, reason), with the loop of the call"
+            )
+            raise UsageError(msg)
         call._close(Status(StatusCode.CANCELLED, f"killed by the operator: {reason}"), End.KILLED)
         return True
 

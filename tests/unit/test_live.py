@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock import Cancelled, Channel, Kind, Limits, LiveStream, Server, ServerStream, Stream, Waiting
+from penstock import (
+    Cancelled,
+    Channel,
+    End,
+    Kind,
+    Limits,
+    LiveStream,
+    Server,
+    ServerStream,
+    Stream,
+    UsageError,
+    Waiting,
+)
 from penstock._server_connection import ServerConnection
 from penstock.testing import ManualClock
 from tests.unit.echo import NOTE, Echo, echoing
@@ -286,6 +298,22 @@ async def test_a_call_that_is_gone_cannot_be_killed() -> None:
     del ends
     await settle()
     assert not live.kill("it is gone")
+
+
+@both_ways
+async def test_killing_is_for_the_loop_and_needs_a_reason(side: Side) -> None:
+    async with both_ends() as ends:
+        killer, _other = side(ends)
+        live = look(ends, killer)
+        with pytest.raises(UsageError, match=r"loop.call_soon_threadsafe\(stream.kill, reason\)"):
+            await asyncio.to_thread(live.kill, "too old")
+        none: Any = None
+        with pytest.raises(UsageError, match=r"^reason is text, .* not None$"):
+            live.kill(none)
+        assert killer.status is None
+        asyncio.get_running_loop().call_soon_threadsafe(live.kill, "too old")
+        await settle()
+        assert killer.end is End.KILLED
 
 
 async def test_a_picture_cannot_be_changed_and_shows_no_private_part() -> None:
