@@ -85,6 +85,7 @@ NOT_IN_A_THREAD = {
     "send_nowait": f"a sync handler yields its replies: {WRITE_ASYNC}",
     "send_many": f"a sync handler yields its replies: {WRITE_ASYNC}",
     "send_from": f"a sync handler yields its replies: {WRITE_ASYNC}",
+    "set_message_timeouts": f"write Limits(...), or do it in an interceptor; {WRITE_ASYNC}",
     "send_initial_metadata": f"a sync handler cannot await: {WRITE_ASYNC}",
     "receive": f"a sync handler has its request: {WRITE_ASYNC}",
     "receive_many": f"a sync handler has its request: {WRITE_ASYNC}",

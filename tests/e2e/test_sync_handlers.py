@@ -316,6 +316,7 @@ async def test_what_would_touch_the_loop_says_what_to_write() -> None:
             stream.receive,
             stream.receive_many,
             lambda: anext(stream),
+            stream.set_message_timeouts,
         ]
         for operation in operations:
             try:
@@ -326,7 +327,7 @@ async def test_what_would_touch_the_loop_says_what_to_write() -> None:
 
     async with connected(Echo(server_stream=replies)) as pair, pair.client.server_stream(Note()) as stream:
         assert len([note async for note in stream]) == 1
-    assert len(told) == 8
+    assert len(told) == 9
     assert told[0] == "send() from a thread: a sync handler yields its replies: it is for `async def` handlers"
     assert all("`async def` handlers" in text for text in told)
 
