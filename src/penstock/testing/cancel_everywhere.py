@@ -120,9 +120,15 @@ async def cancel_everywhere(
 
     Raises:
         AssertionError: Cancellation was swallowed, or there were too many awaits.
+        UsageError: `make` is no function, or gives nothing that can be awaited.
 
     Source: the tests of trio's and anyio's own primitives cancel at each checkpoint.
     """
+    if not callable(make):
+        if inspect.iscoroutine(make):
+            make.close()
+        msg = f"make is a function, called anew for each run: pass f, not f(), not {make!r}"
+        raise UsageError(msg)
     for number in range(1, most_awaits + 2):
         attempts = [
             await _attempt(make, around or nullcontext, check, number, moment, most_awaits, swallows=swallows)

@@ -138,6 +138,14 @@ async def test_what_goes_on_after_its_cancellation_is_found(swallows: bool) -> N
     assert "cancelled at await 1 (waiting)" in caught.value.__notes__[0]
 
 
+async def test_what_is_made_already_is_refused() -> None:
+    async def ask() -> None: ...
+
+    made: Any = ask()
+    with pytest.raises(UsageError, match=r"pass f, not f\(\)"):
+        await cancel_everywhere(made)
+
+
 async def test_an_error_without_cancellation_is_raised() -> None:
     async def fail() -> None:
         await asyncio.sleep(0)
