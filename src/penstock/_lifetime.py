@@ -18,7 +18,7 @@ JITTER = 0.1
 class Lifetime:
     """Sends a client away, gently: new calls go over a new connection, to another server perhaps."""
 
-    __slots__ = ("_age_at", "_among", "_connection", "_grace", "_idle", "_idle_since", "_leaving", "_timers")
+    __slots__ = ("_age_at", "_among", "_connection", "_grace", "_idle", "_idle_since", "_is_old", "_timers")
 
     def __init__(self, connection: ServerConnection, timers: Timers, limits: Limits) -> None:
         self._connection = connection
@@ -27,7 +27,7 @@ class Lifetime:
         self._grace = limits.max_connection_age_grace_seconds
         self._age_at = limits.max_connection_age_seconds
         self._idle_since = 0.0
-        self._leaving = False
+        self._is_old = False
         self._among: set[Expiring] = set()
 
     def start(self) -> None:
@@ -59,19 +59,17 @@ class Lifetime:
         if self._idle == self._age_at == inf:
             return  # it was stopped in the moment its time came
         now = self._connection.loop.time()
-        if self._leaving:
+        if self._is_old:
             self._connection.end_calls("the connection has come to its age")
         elif now >= self._age_at:
-            self._leave("max_age")
+            self._is_old = True
+            self._connection.send_away("max_age")
             if self._grace < inf:
                 self._among = self._timers.add(now + self._grace, self._grace, self)
-        elif not self._connection.calls and now >= self._idle_since + self._idle:
-            self._leave("max_idle")
         else:
             if self._connection.calls:
                 self._idle_since = now
-            self._arm(now)
-
-    def _leave(self, text: str) -> None:
-        self._leaving = True
-        self._connection.send_away(text)
+            elif now >= self._idle_since + self._idle:
+                self._idle = inf
+                self._connection.send_away("max_idle")
+            self._arm(now)  # also then: a call may be on its way, and has no longer than others

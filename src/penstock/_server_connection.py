@@ -137,6 +137,8 @@ class ServerConnection(Transport):
     def end_calls(self, why: str) -> None:
         """The time of grace is over, also for calls that still come: the client may not have heard of it."""
         self._over = Status(StatusCode.UNAVAILABLE, why)
+        # What has not arrived by now is refused as unprocessed, and goes over the next connection.
+        self.engine.finish_shutdown()
         for call in list(self.calls):
             call._close(self._over, End.DRAINED)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
 
 import penstock
-from penstock import End, Limits
+from penstock import End, Limits, testing
+from penstock.keepalive import ServerKeepalive
+from penstock.testing import ManualClock
 from tests.e2e.support import Echo, connected, until, within_bound
 from tests.protos.echo_pb2 import Note
 
@@ -99,3 +102,45 @@ async def test_an_unused_connection_is_sent_away_and_one_in_use_is_not() -> None
         await within_bound(asyncio.shield(used.ended))
         assert "max_idle" in used.reason
         assert (await pair.client.unary(Note(number=5), timeout=10)).number == 5
+
+
+async def waiting(stream: penstock.ServerStream[bytes, bytes]) -> None:
+    """A handler without an end."""
+    del stream
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limits"),
+    [
+        (11, Limits(max_connection_age_seconds=10, max_connection_age_grace_seconds=1e-3)),
+        (
+            2,
+            Limits(
+                max_connection_idle_seconds=1,
+                max_connection_age_seconds=10,
+                max_connection_age_grace_seconds=1,
+            ),
+        ),
+    ],
+    ids=["max_age and its grace", "max_idle"],
+)
+async def test_a_call_that_comes_when_its_connection_was_sent_away_is_bounded_as_others_are(
+    seconds: float, limits: Limits
+) -> None:
+    clock = ManualClock()
+    never = ServerKeepalive(time_seconds=math.inf)
+    server = penstock.Server([], fallback=waiting, limits=limits, keepalive=never)
+    async with testing.connected(server=server, clock=clock) as channel:
+        await channel.ready()
+        (link,) = channel.links
+        link.client.go_silent()
+        await clock.advance(seconds)
+        async with channel.stream("/a.B/C") as stream:  # before its client hears of the GOAWAY
+            await stream.send(b"")
+            await clock.advance(0.01)
+            link.client.come_back()
+            await clock.advance(30)
+            assert stream.status is not None
+            assert stream.status.code is penstock.StatusCode.UNAVAILABLE
+        assert not server.connections
