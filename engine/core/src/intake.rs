@@ -6,6 +6,7 @@
 
 use crate::connection::{Connection, Phase};
 use crate::item::Body;
+use crate::settings::Side;
 use bytes::Bytes;
 
 /// The work of a step, in frames that do little: about 30 us. A look at the clock and at the events between two steps costs
@@ -56,6 +57,14 @@ impl<B: Body> Connection<B> {
     pub fn step(&mut self) -> bool {
         if !self.can_step() {
             return false;
+        }
+        if self.settings.side == Side::Client && self.ready.is_set() {
+            // The HEADERS of calls that were just opened stand before what h2 answers: a server that says GOAWAY takes
+            // the answer to its PING for a promise that no more calls are under way.
+            self.turn();
+            if !self.can_step() {
+                return false;
+            }
         }
         self.io.lock().feed(&mut self.intake.bytes, STEP_WORK);
         self.turn();

@@ -185,6 +185,27 @@ fn a_client_hears_why_and_may_say_it_too() {
     }
 }
 
+// W35
+#[test]
+fn what_a_client_opened_before_it_heard_of_the_shut_down_is_served() {
+    for seed in 0..50 {
+        let mut pair = Pair::new(seed).settled();
+        pair.server.react(echo);
+        let mut ids = vec![pair.client.ask("before")];
+        pair.settle();
+        pair.server.connection.go_away(Reason::NO_ERROR, "max_age");
+        while pair.client.go_aways.is_empty() {
+            // It is not out when the next bytes come.
+            ids.push(pair.client.ask("meanwhile"));
+            pair.step();
+        }
+        pair.settle();
+        let codes: Vec<u8> = ids.iter().map(|&id| pair.client.code(id)).collect();
+        assert!(codes.iter().all(|&code| code == 0), "seed {seed}: {codes:?}");
+        pair.done();
+    }
+}
+
 /// What a client says while a server shuts down: a call whose head takes two frames, and messages.
 fn goes_on() -> Vec<u8> {
     let mut head = frames::request(3);
