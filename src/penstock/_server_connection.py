@@ -157,7 +157,8 @@ class ServerConnection(Transport):
                 self._check_finished()
 
     def until_finished(self) -> asyncio.Future[None]:
-        """Give what is done when the calls there are now are released; it drains already."""
+        """Give what is done when the calls there are now are released; from here on it drains."""
+        self.draining.set()  # one that came while the server stopped has not been told
         if self.calls and self.finished.done():
             self.finished = self.loop.create_future()  # one came late
         return self.finished

@@ -111,6 +111,16 @@ async def test_who_closes_the_same_is_not_cancelled_with_another_who_does(whole:
         assert first.cancelled()
 
 
+async def test_a_connection_that_was_not_told_to_drain_is_waited_for_all_the_same() -> None:
+    async with both_ends() as ends:
+        (connection,) = ends.channel.server.connections
+        finished = connection.until_finished()
+        assert not finished.done()
+        ends.client.cancel()
+        await settle()
+        assert finished.done()
+
+
 async def test_stopping_leaves_no_deadline_behind() -> None:
     async with both_ends(timeout=60, server_limits=Limits()) as ends:
         one = ends.channel.server
