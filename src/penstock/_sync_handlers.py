@@ -69,14 +69,20 @@ class SyncStream(ServerStream[RequestT, ReplyT]):
             return super()._where()
         return "  (it waits for a thread)\n" if self.job.thread is None else _stacks.of_thread(self.job.thread)
 
-    def _on_straggler_done(self) -> None:
+    def _on_handler_done(self, task: asyncio.Task[None]) -> None:
         if self.job is None:
-            super()._on_straggler_done()
+            super()._on_handler_done(task)
+            return
+        # Detached: its thread goes on without the task, and it stays what it is until that is done.
+        self._tell_late_failure(task)
+        self._task = None
+        self._unwatch()
 
     def _on_thread_done(self) -> None:
         self.job = None
         if self._task is None:  # else something around the handler, an interceptor, still runs
-            super()._on_straggler_done()
+            self._life = self._life.done
+            self._on_straggler_done()
 
 
 WRITE_ASYNC = "it is for `async def` handlers"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Call, Kind, Limits, RpcError, ServerCall, ServerStream, StatusCode, _steps
+from penstock import Call, Kind, Limits, RpcError, ServerCall, ServerStream, StatusCode, Waiting, _steps
 from penstock._forms import is_sync
 from penstock._pool import Job
 from penstock._stragglers import Stragglers
@@ -416,6 +416,9 @@ async def test_a_server_that_stopped_counts_the_threads_that_are_still_busy() ->
             await stream.end_sending()
             await asyncio.to_thread(begun.wait, BOUND_SECONDS)
             report = await server.stop(0)
+        await settle()  # its task has ended
+        (live,) = server.streams()
+        assert (live.state, live.waits_for) == ("detached", Waiting.DETACHED)
         counts = server.statistics()
         assert (len(report.stuck), counts.threads_busy, counts.threads_open) == (1, 1, 1)
         gate.set()
