@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import random
 import ssl
 from collections.abc import Awaitable, Callable
@@ -190,9 +191,9 @@ class Connector:
 
     def _on_ended(self, connection: ClientConnection, _ended: asyncio.Future[None]) -> None:
         self.connections.discard(connection)
-        if connection.was_punished:
+        if connection.was_punished and self._keepalive.time_seconds < math.inf:
             # Source: gRPC proposal A8: the next connections ask half as often.
-            self._keepalive = replace(self._keepalive, time_seconds=2 * self._keepalive.interval_seconds)
+            self._keepalive = replace(self._keepalive, time_seconds=2 * self._keepalive._interval_seconds)
             logger.warning(
                 "%s takes so many PINGs for an attack: keepalive goes on with one in %g s",
                 self._address,

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from time import perf_counter
-from typing import TypeVar
-
-ValueT = TypeVar("ValueT")
 
 TURN_SECONDS = 0.001
 """What all calls of a server together may take in one turn of the loop; the last of them may overrun it by one message.
@@ -30,14 +26,6 @@ class Expansions:
         self._scheduled = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def run(self, expand: Callable[[], ValueT]) -> ValueT:
-        """Call it in a turn that has time left, and give what it gives."""
-        began = await self.begin()
-        try:
-            return expand()
-        finally:
-            self.end(began)
-
     async def begin(self) -> float:
         """Wait for a turn that has time left; give what `end` is to be told."""
         if self._waiting or self._spent >= TURN_SECONDS:
@@ -47,11 +35,13 @@ class Expansions:
             await waiter
         return perf_counter()
 
-    def end(self, began: float) -> None:
-        """A message is expanded."""
+    def end(self, began: float) -> tuple[float, float]:
+        """A message is expanded. Give the time, and what it took, for `Share`."""
+        now = perf_counter()
         self._count += 1
-        self._spent += perf_counter() - began
+        self._spent += now - began
         self._schedule()
+        return now, now - began
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -70,3 +60,23 @@ class Expansions:
         if self._waiting:
             # Not left to those that were woken: they may be cancelled before they come to it.
             self._schedule()
+
+
+NOTED_SECONDS = 0.25
+"""Of one second: a client whose messages take so much is worth a line in the log."""
+
+
+class Share:
+    """What the messages of one connection take."""
+
+    __slots__ = ("_since", "_spent")
+
+    def __init__(self) -> None:
+        self._since = self._spent = 0.0
+
+    def is_large(self, now: float, seconds: float) -> bool:
+        """Add what one took; true if it is much by now, within a second."""
+        if now - self._since >= 1.0:
+            self._since, self._spent = now, 0.0
+        self._spent += seconds
+        return self._spent >= NOTED_SECONDS

@@ -37,9 +37,9 @@ class Liveness:
     def __init__(self, connection: Transport, timers: Timers, settings: ClientKeepalive | ServerKeepalive) -> None:
         self._connection = connection
         self._timers = timers
-        self._time = settings.interval_seconds
+        self._time = settings._interval_seconds
         self._timeout = settings.timeout_seconds
-        self._without_calls = settings.asks_without_calls
+        self._without_calls = settings._asks_without_calls
         self._asked_at: float | None = None
         self._looked_twice = False
         self.is_dormant = False

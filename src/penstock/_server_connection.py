@@ -9,6 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from penstock._admission import Entrance
+from penstock._expansions import Share
 from penstock._lifetime import Lifetime
 from penstock._message_watch import NEVER
 from penstock._stall_watch import StallWatch
@@ -18,7 +19,10 @@ from penstock.server_calls import ServerStream
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from penstock._pool import Pool
+    from penstock._receiving import ValueT
     from penstock._timers import Expiring
     from penstock.metadata import MetadataValue
     from penstock.server import Server
@@ -57,11 +61,11 @@ class ServerConnection(Transport):
         self._entrance: Entrance
         self.draining = asyncio.Event()
         """Set when handlers should finish: the server stops, or the connection has come to its age."""
-        self.engine.set_ping_policy(server.keepalive.least_seconds, server.keepalive.without_calls)
+        self.engine.set_ping_policy(server.keepalive.min_ping_interval_seconds, server.keepalive.without_calls)
         self.timers = server.timers
-        self.expansions = server.expansions
+        self._expansions, self._expansion_share = server.expansions, Share()
         self._lifetime = Lifetime(self, server.connection_timers, server.limits)
-        self._stall_watch = StallWatch(self, server.connection_timers, server.limits.stalled_send_seconds)
+        self._stall_watch = StallWatch(self, server.connection_timers, server.limits.send_stalled_timeout_seconds)
         self._ending: asyncio.TimerHandle | None = None
         self._over: Status | None = None
         """How calls end that come when the time of grace is over."""
@@ -186,6 +190,15 @@ class ServerConnection(Transport):
             self._bound_time()
         elif self._established:
             self._among.discard(self)
+
+    async def expand(self, take: Callable[[], ValueT]) -> ValueT:
+        """Take a message that may have to be expanded, in a turn of the loop that has time for it."""
+        began = await self._expansions.begin()
+        try:
+            return take()
+        finally:
+            if self._expansion_share.is_large(*self._expansions.end(began)):
+                self._note("expansions", "expanding its messages takes long; its connection is served more slowly")
 
     def _on_abuse(self, kind: str, text: str, cut: bool) -> None:
         if cut:

@@ -45,8 +45,8 @@ class ClientKeepalive(_Checked):
 
     time_seconds: float = inf
     """A PING goes out when nothing was read for so long; less than 10 counts as 10. What a server allows is in its
-    `ServerKeepalive.least_seconds`; gRPC's other servers allow 300 unless they are told otherwise. After a GOAWAY
-    "too_many_pings" the channel doubles it for the connections that follow."""
+    `ServerKeepalive.min_ping_interval_seconds`; gRPC's other servers allow 300 unless they are told otherwise. After a
+    GOAWAY "too_many_pings" the channel doubles it for the connections that follow."""
 
     timeout_seconds: float = 20.0
     """The server is gone when nothing came for so long after the PING: calls end with UNAVAILABLE. It is also the most
@@ -56,12 +56,12 @@ class ClientKeepalive(_Checked):
     """Ask while no call is open, too. Without, a connection that stood unused is asked when a call begins on it."""
 
     @property
-    def interval_seconds(self) -> float:
+    def _interval_seconds(self) -> float:
         """How long nothing is read before it asks."""
         return max(self.time_seconds, LEAST_SECONDS)
 
     @property
-    def asks_without_calls(self) -> bool:
+    def _asks_without_calls(self) -> bool:
         """The same as `without_calls`."""
         return self.without_calls
 
@@ -78,7 +78,7 @@ class ServerKeepalive(_Checked):
     """The client is gone when nothing came for so long after the PING: its calls end with CANCELLED. It is also the
     most that written bytes may stay unacknowledged (TCP_USER_TIMEOUT, where the system has it)."""
 
-    least_seconds: float = 5.0
+    min_ping_interval_seconds: float = 5.0
     """A client that asks sooner than this after it asked before, three times and with nothing sent to it between, is
     sent away. gRPC's default is 300, which punishes clients that are set up as many guides say; a PING costs a
     microsecond."""
@@ -87,12 +87,12 @@ class ServerKeepalive(_Checked):
     """Clients may ask that often while they have no call. Without, once in two hours."""
 
     @property
-    def interval_seconds(self) -> float:
+    def _interval_seconds(self) -> float:
         """How long nothing is read before it asks."""
         return self.time_seconds
 
     @property
-    def asks_without_calls(self) -> bool:
+    def _asks_without_calls(self) -> bool:
         """A server always asks while no call is open, too."""
         return True
 
@@ -117,13 +117,13 @@ def check(client: ClientKeepalive, server: ServerKeepalive) -> None:
     """
     check_kind(client, ClientKeepalive, "client is ClientKeepalive(...)")
     check_kind(server, ServerKeepalive, "server is ServerKeepalive(...)")
-    asks = client.interval_seconds
+    asks = client._interval_seconds
     if asks == inf:
         return
-    if asks < server.least_seconds:
+    if asks < server.min_ping_interval_seconds:
         msg = (
-            f"the client asks every {asks:g} s, and the server allows it every {server.least_seconds:g} s: "
-            "raise ClientKeepalive.time_seconds or lower ServerKeepalive.least_seconds"
+            f"the client asks every {asks:g} s, and the server allows it every {server.min_ping_interval_seconds:g} s: "
+            "raise ClientKeepalive.time_seconds or lower ServerKeepalive.min_ping_interval_seconds"
         )
         raise UsageError(msg)
     if client.without_calls and not server.without_calls and asks < UNUSED_SECONDS:
@@ -148,12 +148,12 @@ STEADY = Pair(ClientKeepalive(time_seconds=60, without_calls=True), ServerKeepal
 
 FRUGAL = Pair(
     ClientKeepalive(time_seconds=240, timeout_seconds=30),
-    ServerKeepalive(time_seconds=600, timeout_seconds=30, least_seconds=120),
+    ServerKeepalive(time_seconds=600, timeout_seconds=30, min_ping_interval_seconds=120),
 )
 """For devices that pay for each packet: the client within four and a half minutes, the server within ten and a half."""
 
 GRPC = Pair(
     ClientKeepalive(time_seconds=330),
-    ServerKeepalive(time_seconds=UNUSED_SECONDS, least_seconds=300, without_calls=False),
+    ServerKeepalive(time_seconds=UNUSED_SECONDS, min_ping_interval_seconds=300, without_calls=False),
 )
 """A client for servers of other makes that stand at gRPC's defaults, and a server that behaves as they do."""

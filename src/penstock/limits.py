@@ -88,7 +88,8 @@ class Limits:
     write_timeout_seconds: float = 30.0
     """A connection whose socket took not one byte for so long, though there was something to write, is over: its peer
     has stopped reading, while its kernel, or that of a proxy, goes on to say that the line is fine. A stream that is
-    not read alone does not cause this: its window closes, and nothing more is written for it."""
+    not read alone does not cause this: its window closes, and nothing more is written for it. Where keepalive is on,
+    the kernel may give up sooner, after its `timeout_seconds`."""
 
     max_connection_age_seconds: float = inf
     """A server sends a client away (GOAWAY "max_age") after this, 10 % sooner or later: it connects again, to another
@@ -113,7 +114,7 @@ class Limits:
     """A call ends with DEADLINE_EXCEEDED when this side sent no message for so long, while none waited to be taken and
     this side had not half-closed."""
 
-    stalled_send_seconds: float = 300.0
+    send_stalled_timeout_seconds: float = 300.0
     """A server ends a call with RESOURCE_EXHAUSTED of whose queued messages the client took not one byte for so long:
     it keeps its window shut, and what it was sent waits here."""
 

@@ -24,8 +24,8 @@ from tests.protos.echo_penstock import EchoClient
 pytestmark = pytest.mark.loops
 
 QUICK_CLIENT = ClientKeepalive(time_seconds=0.1, timeout_seconds=0.1)
-QUICK_SERVER = ServerKeepalive(time_seconds=0.1, timeout_seconds=0.1, least_seconds=0.01)
-NO_SERVER = ServerKeepalive(time_seconds=inf, least_seconds=0.01)
+QUICK_SERVER = ServerKeepalive(time_seconds=0.1, timeout_seconds=0.1, min_ping_interval_seconds=0.01)
+NO_SERVER = ServerKeepalive(time_seconds=inf, min_ping_interval_seconds=0.01)
 PAIRS = {name: pair for name in keepalive.__all__ if isinstance(pair := getattr(keepalive, name), Pair)}
 
 
@@ -157,7 +157,7 @@ async def test_a_connection_without_calls_is_asked_when_a_call_begins() -> None:
 async def test_a_client_that_asks_too_often_is_sent_away_and_asks_half_as_often(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    strict = ServerKeepalive(time_seconds=inf, least_seconds=60)
+    strict = ServerKeepalive(time_seconds=inf, min_ping_interval_seconds=60)
     eager = ClientKeepalive(time_seconds=0.02)
     with pytest.raises(penstock.UsageError):
         keepalive.check(eager, strict)
@@ -170,14 +170,16 @@ async def test_a_client_that_asks_too_often_is_sent_away_and_asks_half_as_often(
         assert (await client.unary(Note(number=3), timeout=10)).number == 3
         assert channel._connector is not None
         assert channel._connector._keepalive.time_seconds == 0.04
-    (line,) = [record for record in caplog.records if "PINGs" in record.message]
+    (line,) = [record for record in caplog.records if "keepalive goes on" in record.message]
     assert line.levelno == logging.WARNING
 
 
 @pytest.mark.wire("W33")
 async def test_pings_are_forgiven_while_the_server_sends() -> None:
     async with (
-        proxied(ClientKeepalive(time_seconds=0.02), ServerKeepalive(time_seconds=inf, least_seconds=60)) as (
+        proxied(
+            ClientKeepalive(time_seconds=0.02), ServerKeepalive(time_seconds=inf, min_ping_interval_seconds=60)
+        ) as (
             service,
             server,
             channel,
@@ -200,7 +202,11 @@ def quickened(pair: Pair) -> Pair:
     factor = 0.05 / min(client.time_seconds, server.time_seconds)
     return Pair(
         replace(client, time_seconds=client.time_seconds * factor),
-        replace(server, time_seconds=server.time_seconds * factor, least_seconds=server.least_seconds * factor),
+        replace(
+            server,
+            time_seconds=server.time_seconds * factor,
+            min_ping_interval_seconds=server.min_ping_interval_seconds * factor,
+        ),
     )
 
 

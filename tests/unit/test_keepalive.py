@@ -32,18 +32,18 @@ def test_each_client_may_talk_to_the_default_server(pair: Pair) -> None:
 
 
 def test_the_client_of_grpc_may_talk_to_servers_at_grpcs_defaults() -> None:
-    keepalive.check(keepalive.GRPC.client, ServerKeepalive(least_seconds=300, without_calls=False))
+    keepalive.check(keepalive.GRPC.client, ServerKeepalive(min_ping_interval_seconds=300, without_calls=False))
 
 
 @pytest.mark.parametrize("asks", [10, 59.9])
 def test_a_client_that_asks_sooner_than_allowed_does_not_fit(asks: float) -> None:
     with pytest.raises(UsageError, match="the server allows it every 60 s: raise"):
-        keepalive.check(ClientKeepalive(time_seconds=asks), ServerKeepalive(least_seconds=60))
-    keepalive.check(ClientKeepalive(time_seconds=60), ServerKeepalive(least_seconds=60))
+        keepalive.check(ClientKeepalive(time_seconds=asks), ServerKeepalive(min_ping_interval_seconds=60))
+    keepalive.check(ClientKeepalive(time_seconds=60), ServerKeepalive(min_ping_interval_seconds=60))
 
 
 def test_a_client_that_asks_without_calls_needs_a_server_that_allows_that() -> None:
-    strict = ServerKeepalive(least_seconds=60, without_calls=False)
+    strict = ServerKeepalive(min_ping_interval_seconds=60, without_calls=False)
     with pytest.raises(UsageError, match="without a call"):
         keepalive.check(ClientKeepalive(time_seconds=60, without_calls=True), strict)
     keepalive.check(ClientKeepalive(time_seconds=7200, without_calls=True), strict)
@@ -51,7 +51,7 @@ def test_a_client_that_asks_without_calls_needs_a_server_that_allows_that() -> N
 
 
 def test_less_than_ten_seconds_count_as_ten() -> None:
-    keepalive.check(ClientKeepalive(time_seconds=1), ServerKeepalive(least_seconds=10))
+    keepalive.check(ClientKeepalive(time_seconds=1), ServerKeepalive(min_ping_interval_seconds=10))
 
 
 @pytest.mark.parametrize("pair", [(ServerKeepalive(), ClientKeepalive()), (keepalive.LIVELY, ServerKeepalive())])

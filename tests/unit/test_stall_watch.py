@@ -40,7 +40,7 @@ async def test_a_status_behind_messages_that_are_not_taken_waits_no_longer() -> 
     async def handler(stream: ServerStream[bytes, bytes]) -> None:
         await stream.send(bytes(5000))
 
-    limits = Limits(stalled_send_seconds=4)
+    limits = Limits(send_stalled_timeout_seconds=4)
     async with ManualClock() as clock, connected(fallback=handler, limits=SHUT, server_limits=limits) as channel:
         async with channel.stream(PATH):
             await settle()

@@ -228,7 +228,9 @@ SHORT_SECONDS = 0.1
 LONGER_SECONDS = 1.0
 """For what begins with the call, which a busy machine takes some time to open."""
 QUICK_CLIENT = ClientKeepalive(time_seconds=SHORT_SECONDS, timeout_seconds=LONGER_SECONDS)
-QUICK_SERVER = ServerKeepalive(time_seconds=SHORT_SECONDS, timeout_seconds=LONGER_SECONDS, least_seconds=0.01)
+QUICK_SERVER = ServerKeepalive(
+    time_seconds=SHORT_SECONDS, timeout_seconds=LONGER_SECONDS, min_ping_interval_seconds=0.01
+)
 
 
 def on_server(end: End, kinds: tuple[Kind, ...], **seconds: float) -> Case:
@@ -270,7 +272,7 @@ CASES = [
         StatusCode.RESOURCE_EXHAUSTED,
         penstock.ResourceExhausted,
         kinds=READING,
-        server_options={"limits": replace(ONE_AT_A_TIME, stalled_send_seconds=LONGER_SECONDS)},
+        server_options={"limits": replace(ONE_AT_A_TIME, send_stalled_timeout_seconds=LONGER_SECONDS)},
         floods=True,
     ),
     Case(

@@ -32,7 +32,7 @@ class Attack:
     within_seconds: float
     """By then."""
     counter: str = ""
-    """Under which name the server counts it."""
+    """Under which name the server counts it; more than one with a space between."""
     reads: bool = True
     """Whether it reads what the server answers."""
     connections: int = 1
@@ -42,6 +42,11 @@ class Attack:
     """What the server may grow by."""
     returns: bool = True
     """It connects again when it was cut."""
+
+    @property
+    def counters(self) -> list[str]:
+        """The names under which the server counts it."""
+        return self.counter.split()
 
 
 def rapid_reset() -> Iterator[Step]:
@@ -269,5 +274,7 @@ ATTACKS = [
     # Within the windows: `connection_buffer_bytes` is the limit.
     Attack("unread-upload", unread_upload, "held", 1.0, memory_bytes=640 * 1024 * 1024),
     Attack("4gib-prefix", calls_with(b"\x00\xff\xff\xff\xff"), "throttled", 1.0, "refused_calls"),
-    Attack("zip-bomb", calls_with(message(BOMB, 1), ("grpc-encoding", "gzip")), "throttled", 1.0),
+    Attack(
+        "zip-bomb", calls_with(message(BOMB, 1), ("grpc-encoding", "gzip")), "throttled", 1.0, "expansions made_resets"
+    ),
 ]

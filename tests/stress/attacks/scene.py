@@ -86,7 +86,7 @@ class Result:
             yield f"{len(self.lines)} lines in the log for {self.connections} connections"
         if self.other_lines > 2 * self.connections:
             yield f"{self.other_lines} lines for single calls"
-        if self.counters.get(self.attack.counter, 0) != len(self.lines):
+        if sum(self.counters.get(name, 0) for name in self.attack.counters) != len(self.lines):
             yield f"counted {self.counters}"
 
 

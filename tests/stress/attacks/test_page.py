@@ -44,4 +44,4 @@ def test_each_setting_is_on_the_page_with_its_default(settings: type[Any]) -> No
 
 
 def test_each_counter_of_an_attack_is_on_the_page() -> None:
-    assert [attack.name for attack in ATTACKS if f"`{attack.counter}`" not in PAGE and attack.counter] == []
+    assert [(attack.name, name) for attack in ATTACKS for name in attack.counters if f"`{name}`" not in PAGE] == []

@@ -12,7 +12,7 @@ MOST_BYTES = 64 * 1024
 FULL = "/penstock.soak.Coroutines/Full"
 """A method that takes one call at a time."""
 
-SERVER = Limits(max_receive_message_bytes=MOST_BYTES, stalled_send_seconds=4.0)
+SERVER = Limits(max_receive_message_bytes=MOST_BYTES, send_stalled_timeout_seconds=4.0)
 CLIENT = Limits(
     max_receive_message_bytes=MOST_BYTES,
     stream_window_bytes=MOST_BYTES,
@@ -80,7 +80,7 @@ SORTS = {
             connection_ends=(End.CLOSED, End.CONNECTION_LOST, End.PEER_SILENT),
             proxied=True,
             client_keepalive=ClientKeepalive(time_seconds=1.0, timeout_seconds=1.5),
-            server_keepalive=ServerKeepalive(time_seconds=1.0, timeout_seconds=1.5, least_seconds=0.5),
+            server_keepalive=ServerKeepalive(time_seconds=1.0, timeout_seconds=1.5, min_ping_interval_seconds=0.5),
         ),
         # Connections come to their age: GOAWAY, and the end of what is open half a second later.
         Sort(
@@ -94,7 +94,7 @@ SORTS = {
             of_server=(End.DRAINED,),
             server=Limits(
                 max_receive_message_bytes=MOST_BYTES,
-                stalled_send_seconds=4.0,
+                send_stalled_timeout_seconds=4.0,
                 max_connection_age_seconds=1.0,
                 max_connection_age_grace_seconds=0.5,
             ),
