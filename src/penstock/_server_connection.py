@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("penstock.server")
 
 
+LINGER_SECONDS = 1.0
+"""How long a client that was sent away may take to close its end, when the last call is over."""
+
 GO_AWAY_SECONDS = 5.0
 """How long the second GOAWAY waits for the client's answer to the first. Source: what grpc-go does."""
 
@@ -137,6 +140,25 @@ class ServerConnection(Transport):
         """The client is gone without a word."""
         logger.info("%s: %s; closed", self.peer, reason)
         super().end_silent(reason)
+
+    def close(self) -> None:
+        """Close the socket, after what is written; a client that was sent away may have something under way to us."""
+        transport = self._transport
+        if self._ending is None or transport is None or transport.is_closing():
+            super().close()
+            return
+        if self._session is not None:
+            self._session.finish()
+        # Closing a socket with something unread resets it, and the client might never read its last answers. So the end
+        # is when it closes too, which clients do when they read ours; what comes until then is read and dropped.
+        try:
+            transport.write_eof()
+        except OSError:
+            transport.close()  # it has closed already
+            return
+        self._on_backlog_gone()
+        self._ending.cancel()
+        self._ending = self.loop.call_later(LINGER_SECONDS, transport.close)
 
     def end_calls(self, why: str) -> None:
         """The time of grace is over, also for calls that still come: the client may not have heard of it."""
