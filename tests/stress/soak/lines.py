@@ -86,11 +86,8 @@ SORTS = {
         Sort(
             "aging",
             12,
-            # LOST is no promise: seen on two connections in ten minutes of a busy machine. Probably the server closes
-            # with something of the client unread, which resets the socket, and a client that writes just then never
-            # reads its last answers; a close that lingers would end that.
-            of_client=(SENT_AWAY, LOST),
-            connection_ends=(End.CLOSED, End.CONNECTION_LOST),
+            of_client=(SENT_AWAY, UNREACHED),  # UNREACHED: what has not arrived when the grace is over
+            connection_ends=(End.CLOSED,),
             of_server=(End.DRAINED,),
             server=Limits(
                 max_receive_message_bytes=MOST_BYTES,

@@ -68,7 +68,7 @@ def _of_connections(soak: Soak) -> Iterator[str]:
     for line, statistics in soak.client["statistics"].items():
         events = soak.events.by_line[line]
         lost = {end: count for end, count in statistics["connection_ends"].items() if count and end in ABNORMAL}
-        if sum(lost.values()) > events and not (line == "aging" and lost.keys() == {End.CONNECTION_LOST.value}):
+        if sum(lost.values()) > events:
             yield f"{line}: {events} events, and connections of the client ended so: {lost}"
     yield from _of_servers_connections(soak.server, soak.events)
 
