@@ -47,7 +47,7 @@ async def test_a_method_nobody_wrote_is_unimplemented() -> None:
 )
 async def test_a_path_that_is_none_is_a_usage_error(path: str) -> None:
     async with with_neighbour() as pair:
-        with pytest.raises(penstock.UsageError, match="cannot be part of a request"):
+        with pytest.raises(penstock.UsageError, match=r"cannot be part of a request|path is text like"):
             async with pair.channel.stream(path):
                 pass
 
