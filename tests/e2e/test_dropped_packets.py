@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import subprocess
@@ -85,6 +86,12 @@ async def line(process: asyncio.subprocess.Process) -> str:
         return (await process.stdout.readline()).decode().strip()
 
 
+async def end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
+        process.kill()
+    await process.wait()
+
+
 @pytest.mark.timeout(90)
 @pytest.mark.wire("W24", "W36")
 async def test_both_sides_find_that_no_packet_comes_through_with_bytes_on_their_way(network: Network) -> None:
@@ -100,8 +107,6 @@ async def test_both_sides_find_that_no_packet_comes_through_with_bytes_on_their_
             assert await line(client) == "ended: UNAVAILABLE PEER_SILENT"
             assert await line(server) == "ended: CANCELLED PEER_SILENT"
         finally:
-            client.kill()
-            await client.wait()
+            await end(client)
     finally:
-        server.kill()
-        await server.wait()
+        await end(server)
