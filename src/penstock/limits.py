@@ -40,7 +40,7 @@ class Limits:
     send_buffer_bytes: int = 64 * KIB
     """Bytes queued on a stream above which `send` waits. A stream costs at most this plus one message."""
 
-    connection_buffer_bytes: int = 512 * MIB
+    connection_buffer_bytes: int = 256 * MIB
     """Bytes that all streams of a connection hold together and the application has not taken; above that the one that
     holds most ends with RESOURCE_EXHAUSTED. What one stream may hold, window and message, is always allowed. It is for
     peers that fill many streams that nobody reads: credit once given cannot be called back."""
