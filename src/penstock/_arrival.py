@@ -11,7 +11,7 @@ from penstock import _address
 from penstock._server_connection import ServerConnection
 
 if TYPE_CHECKING:
-    from penstock.server import Server
+    from penstock._server_core import ServerCore
 
 logger = logging.getLogger("penstock.server")
 
@@ -19,14 +19,14 @@ logger = logging.getLogger("penstock.server")
 class Arrival(asyncio.Protocol):
     """Decides about a client before anything is made for it, TLS above all."""
 
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
-        self._server, self._loop = server, loop
+    def __init__(self, core: ServerCore, loop: asyncio.AbstractEventLoop) -> None:
+        self._core, self._loop = core, loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
         # It is one in all but its bases: uvloop's does not inherit from asyncio's.
         socket = cast("asyncio.Transport", transport)
-        keeper = self._server.gatekeeper
+        keeper = self._core.gatekeeper
         name = socket.get_extra_info("peername")
         if name is None and socket.get_extra_info("socket").family in {AF_INET, AF_INET6}:
             socket.abort()  # it has reset the connection, and left no name to count it by
@@ -43,7 +43,7 @@ class Arrival(asyncio.Protocol):
 
     def _serve(self, socket: asyncio.Transport) -> None:
         try:
-            connection = ServerConnection(self._server, self._loop)
+            connection = ServerConnection(self._core, self._loop)
         except Exception:
             # A TLS context may be of a class of the program's. Left to the loops, one would say nothing and one would
             # keep the socket.

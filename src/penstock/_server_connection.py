@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from penstock._pool import Pool
     from penstock._receiving import ValueT
+    from penstock._server_core import ServerCore
     from penstock._timers import Expiring
     from penstock.metadata import MetadataValue
-    from penstock.server import Server
 
 logger = logging.getLogger("penstock.server")
 
@@ -40,21 +40,21 @@ GO_AWAY_SECONDS = 5.0
 class ServerConnection(Transport):
     """One client."""
 
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, core: ServerCore, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
-            server.limits,
+            core.limits,
             loop,
             client=False,
-            timers=server.connection_timers,
-            keepalive=server.keepalive,
-            context=server.tls,
-            compression=server.compression,
-            any_subtype=server.any_subtype,
-            budget=server.memory.budget,
+            timers=core.connection_timers,
+            keepalive=core.keepalive,
+            context=core.tls,
+            compression=core.compression,
+            any_subtype=core.any_subtype,
+            budget=core.memory.budget,
         )
-        self._server = server
-        self.ends = server.ends
-        self._counters = server.counters
+        self._core = core
+        self.ends = core.ends
+        self._counters = core.counters
         self._established = False
         self._authority = ""
         self._context = copy_context()
@@ -64,15 +64,15 @@ class ServerConnection(Transport):
         self._entrance: Entrance
         self.draining = asyncio.Event()
         """Set when handlers should finish: the server stops, or the connection has come to its age."""
-        self.engine.set_ping_policy(server.keepalive.min_ping_interval_seconds, server.keepalive.without_calls)
-        self.timers = server.timers
-        self._expansions, self._expansion_share = server.expansions, Share()
-        self._lifetime = Lifetime(self, server.connection_timers, server.limits)
-        self._stall_watch = StallWatch(self, server.connection_timers, server.limits.send_stalled_timeout_seconds)
+        self.engine.set_ping_policy(core.keepalive.min_ping_interval_seconds, core.keepalive.without_calls)
+        self.timers = core.timers
+        self._expansions, self._expansion_share = core.expansions, Share()
+        self._lifetime = Lifetime(self, core.connection_timers, core.limits)
+        self._stall_watch = StallWatch(self, core.connection_timers, core.limits.send_stalled_timeout_seconds)
         self._ending: asyncio.TimerHandle | None = None
         self._over: Status | None = None
         """How calls end that come when the time of grace is over."""
-        self.stragglers = server.stragglers
+        self.stragglers = core.stragglers
         """Handlers that still run when their call is over."""
         self.calls: set[ServerStream[Any, Any]] = set()
         """Calls that are open, or whose handler still runs."""
@@ -83,10 +83,10 @@ class ServerConnection(Transport):
         """The socket is open."""
         super().connection_made(transport)
         self._bound_time()
-        self._server.connections.add(self)
+        self._core.connections.add(self)
         self._counters.connections_made += 1
-        self._entrance = Entrance(self._server.gatekeeper, self.peer)
-        if self._server.draining.is_set():
+        self._entrance = Entrance(self._core.gatekeeper, self.peer)
+        if self._core.draining.is_set():
             self.abort("the server has stopped")  # accepted in the moment it stopped listening
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -97,10 +97,10 @@ class ServerConnection(Transport):
         self._lifetime.stop()
         if self._ending is not None:
             self._ending.cancel()
-        self._server.connections.discard(self)
+        self._core.connections.discard(self)
         if self.calls:
-            self._server.gone.add(self)
-            if self._server.draining.is_set():
+            self._core.gone.add(self)
+            if self._core.draining.is_set():
                 self.draining.set()
         self._counters.add(self)
         self._entrance.close()
@@ -108,16 +108,16 @@ class ServerConnection(Transport):
     @property
     def pool(self) -> Pool:
         """The threads of sync handlers."""
-        return self._server.pool
+        return self._core.pool
 
     def pushback_ms(self) -> int:
         """When a client that is refused should try again; below 0: never."""
-        return self._server.gatekeeper.pushback_ms()
+        return self._core.gatekeeper.pushback_ms()
 
     @property
     def send_buffer_bytes(self) -> int:
         """What is queued on a stream at most before it has to wait."""
-        return self._server.limits.send_buffer_bytes
+        return self._core.limits.send_buffer_bytes
 
     def shut_down(self) -> None:
         """The server stops: say GOAWAY; the connection ends after its last call."""
@@ -177,7 +177,7 @@ class ServerConnection(Transport):
             place.taken -= 1
         if not self.calls:
             if self._transport is None:
-                self._server.gone.discard(self)
+                self._core.gone.discard(self)
             self._lifetime.note_unused()
             if self.draining.is_set():
                 self._check_finished()
@@ -194,9 +194,9 @@ class ServerConnection(Transport):
             self.finished.set_result(None)
 
     def _bound_time(self) -> None:
-        left = self._server.limits.handshake_timeout_seconds
+        left = self._core.limits.handshake_timeout_seconds
         if left < inf:
-            self._among = self._server.connection_timers.add(self.loop.time() + left, left, self)
+            self._among = self._core.connection_timers.add(self.loop.time() + left, left, self)
 
     def _on_expired(self) -> None:
         if self._established:
@@ -231,7 +231,7 @@ class ServerConnection(Transport):
         # Once for a connection: a line for each frame would be an attack too.
         if not self._is_noted:
             self._is_noted = True
-            self._server.abuses[kind] += 1
+            self._core.abuses[kind] += 1
             logger.warning("%s: %s", self.peer, text)
 
     def _on_tls_failed(self, reason: str) -> None:
@@ -259,7 +259,7 @@ class ServerConnection(Transport):
         super()._on_closed(message, clean, foreign)
 
     def _on_over_budget(self) -> None:
-        self._server.memory.relieve(self._server.connections)
+        self._core.memory.relieve(self._core.connections)
 
     def _on_opened(
         self,
@@ -270,13 +270,13 @@ class ServerConnection(Transport):
         timeout_seconds: float | None,
     ) -> None:
         self._counters.calls_begun += 1
-        route = self._server.route(path)
+        route = self._core.route(path)
         # One text for all calls, where each brought its own: an idle stream is counted in bytes.
         if route is not None and route.path != "*":
             path = route.path
         if authority != self._authority:
             self._authority = authority
-        codec, stream = (self._server.raw_codec, ServerStream) if route is None else (route.codec, route.stream)
+        codec, stream = (self._core.raw_codec, ServerStream) if route is None else (route.codec, route.stream)
         call: ServerStream[Any, Any] = stream(codec, self, path, self._authority, metadata, timeout_seconds)
         self.engine.adopt(call, stream_id)
         if route is None:
@@ -294,8 +294,8 @@ class ServerConnection(Transport):
             call._deadline.watch(self.timers, call)
         self.calls.add(call)
         call._life = call._life.start
-        if self._server.timeouts is not NEVER:
-            call._timeouts = self._server.timeouts
+        if self._core.timeouts is not NEVER:
+            call._timeouts = self._core.timeouts
             call.set_message_timeouts()
         call._task = task = self.loop.create_task(route.run(call), name=path)
         # Not a `finally` in the task: a task cancelled before its first step never runs one.

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from penstock._client_call import ClientCall
+    from penstock._server_core import ServerCore
     from penstock.channel import Channel
-    from penstock.server import Server
     from penstock.server_calls import ServerStream
 
     AnyCall: TypeAlias = ClientCall[Any, Any] | ServerStream[Any, Any]
@@ -135,16 +135,16 @@ _Draft: Any = make_dataclass("_Draft", [each.name for each in fields(LiveStream)
 """A live stream that can still be written: a frozen one is made five times slower, and there may be 50,000."""
 
 
-def of_server(server: Server, method: str, peer: str) -> Iterator[LiveStream]:
+def of_server(core: ServerCore, method: str, peer: str) -> Iterator[LiveStream]:
     """What `Server.streams` gives."""
-    for connection in (*server.connections, *server.gone):
+    for connection in (*core.connections, *core.gone):
         if connection.peer.startswith(peer):
             for call in list(connection.calls):
                 # Whoever iterates may await meanwhile, and calls end.
                 if call.method.startswith(method) and call in connection.calls:
                     yield _of_server_call(call)
-    for call in list(server.detached):
-        if call.method.startswith(method) and call.peer.startswith(peer) and call in server.detached:
+    for call in list(core.detached):
+        if call.method.startswith(method) and call.peer.startswith(peer) and call in core.detached:
             yield _of_server_call(call)
 
 
@@ -161,7 +161,7 @@ def of_channel(channel: Channel, method: str) -> Iterator[LiveStream]:
 
 
 def _of_server_call(call: ServerStream[Any, Any]) -> LiveStream:
-    route = call._connection._server.route(call.method)
+    route = call._connection._core.route(call.method)
     kind = Kind.BOTH_STREAM if route is None else route.kind
     return _look(call, kind, call.peer, call.identity, _held_up(call))
 

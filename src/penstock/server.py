@@ -7,35 +7,25 @@ import contextlib
 import logging
 import os
 import ssl
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from penstock import _address, _tls_context, _watchdog, live, statistics
-from penstock._admission import Gatekeeper
 from penstock._arguments import check_compression, check_kind
 from penstock._arrival import Arrival
-from penstock._counters import Counters
-from penstock._expansions import Expansions
-from penstock._handlers import Route, fallback_route, routes
+from penstock._handlers import fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
-from penstock._memory import Memory
-from penstock._message_watch import of_limits
-from penstock._pool import Pool
-from penstock._stragglers import Stragglers
-from penstock._timers import Timers
+from penstock._server_core import ServerCore
 from penstock.admission import Admission
 from penstock.errors import UsageError
 from penstock.keepalive import ServerKeepalive
 from penstock.limits import Limits
-from penstock.method import raw_method, server_codec
 from penstock.stopping import StopReport, close_connections, end_calls, stop_signals
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
     from contextlib import AbstractAsyncContextManager
 
-    from penstock._server_connection import ServerConnection
     from penstock.compression import Compression
     from penstock.live import LiveStream
     from penstock.server_calls import ServerCall, ServerStream
@@ -82,113 +72,27 @@ class Server:
         authenticate: Callable[[ServerCall], Awaitable[object]] | None = None,
     ) -> None:
         check_kind(limits, Limits, "limits is penstock.Limits(...)")
-        self.limits = Limits() if limits is None else limits
-        self.timeouts = of_limits(self.limits)
-        """How long calls may be without messages."""
-        check_compression(compression)
-        self.compression = compression
-        """What replies are compressed with."""
-        around = around_server(interceptors, authenticate)
-        self._routes = routes(services, self.limits, around)
-        self._fallback = None if fallback is None else fallback_route(fallback, self.limits, around)
         check_kind(admission, Admission, "admission is penstock.Admission(...)")
-        self.admission = Admission() if admission is None else admission
         check_kind(keepalive, ServerKeepalive, "keepalive is penstock.keepalive.ServerKeepalive(...)")
-        self.keepalive = ServerKeepalive() if keepalive is None else keepalive
-        """When it asks whether a client is still there, and how often clients may."""
-        self.gatekeeper = Gatekeeper(self.admission, {path: route.kind for path, route in self._routes.items()})
-        """What it has taken on."""
-        self.memory = Memory(self.admission, self.limits, self.gatekeeper)
-        """What its connections keep."""
-        if fallback is None:
-            self.gatekeeper.check_methods()
-        self.raw_codec = server_codec(raw_method("*"), self.limits)
-        self.any_subtype = self._fallback is not None or not all(route.is_protobuf for route in self._routes.values())
-        """Calls may come that say their messages are not protobuf."""
-        self.abuses: Counter[str] = Counter()
-        """Connections that were closed, or are served more slowly, for what their client did; by kind."""
-        self.connections: set[ServerConnection] = set()
-        """Clients that are connected."""
-        self.gone: set[ServerConnection] = set()
-        """Clients that were connected, and handlers of their calls still run."""
-        self.draining = asyncio.Event()
-        """Set when the server wants handlers to finish."""
-        self.counters = Counters()
-        self.ends = self.counters.ends
-        """How many calls ended in which way."""
-        self.threads_refused = 0
-        """Calls of sync handlers that were refused before it listened this time."""
-        self.blocked_in_all = 0
-        """How often its event loop was blocked for too long."""
-        self.tls: ssl.SSLContext | None = None
-        """What the next connection uses; `None` in plaintext."""
+        check_compression(compression)
+        limits = Limits() if limits is None else limits
+        around = around_server(interceptors, authenticate)
+        self._core = ServerCore(
+            routes(services, limits, around),
+            None if fallback is None else fallback_route(fallback, limits, around),
+            limits,
+            Admission() if admission is None else admission,
+            ServerKeepalive() if keepalive is None else keepalive,
+            compression,
+        )
         self._listeners = Listeners()
         self._addresses: list[str] = []
-        self._timers: Timers | None = None
-        self._connection_timers: Timers | None = None
-        self._expansions: Expansions | None = None
-        self._pool: Pool | None = None
-        self._stragglers: Stragglers | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where it listens, ports as the system chose them."""
         return tuple(self._addresses)
-
-    @property
-    def timers(self) -> Timers:
-        """The deadlines of its calls."""
-        if self._timers is None:
-            self._timers = Timers(asyncio.get_running_loop())
-        return self._timers
-
-    @property
-    def expansions(self) -> Expansions:
-        """Whose turn it is to expand a message."""
-        if self._expansions is None:
-            self._expansions = Expansions(asyncio.get_running_loop())
-        return self._expansions
-
-    @property
-    def connection_timers(self) -> Timers:
-        """What its connections are watched by, however many calls they have."""
-        if self._connection_timers is None:
-            self._connection_timers = Timers(asyncio.get_running_loop())
-        return self._connection_timers
-
-    @property
-    def pool(self) -> Pool:
-        """The threads of its sync handlers."""
-        if self._pool is None:
-            limits = self.limits
-            self._pool = Pool(
-                asyncio.get_running_loop(), limits.sync_threads, limits.sync_queue_calls, limits.sync_queue_seconds
-            )
-        return self._pool
-
-    @property
-    def stragglers(self) -> Stragglers:
-        """Handlers that still run when their call is over."""
-        if self._stragglers is None:
-            self._stragglers = Stragglers(asyncio.get_running_loop(), self.limits.handler_cleanup_seconds)
-        return self._stragglers
-
-    @property
-    def detached(self) -> Collection[ServerStream[Any, Any]]:
-        """Calls that are over, and nobody waits for their handlers, which still run."""
-        return () if self._stragglers is None else self._stragglers.detached
-
-    def route(self, path: str) -> Route | None:
-        """What serves `path`, or `None`."""
-        return self._routes.get(path, self._fallback)
-
-    def call_of(self, task: asyncio.Task[Any]) -> ServerStream[Any, Any] | None:
-        """The call whose handler runs in `task`. From any thread: a blocked loop cannot be asked."""
-        hosts = [*list(self.connections), *list(self.gone)]
-        calls = [call for connection in hosts for call in list(connection.calls)]
-        return next((call for call in [*calls, *self.detached] if call._task is task), None)
 
     def streams(self, *, method: str = "", peer: str = "") -> Iterator[LiveStream]:
         """Look at the calls that are open, and at those that are over and whose handler still runs.
@@ -200,15 +104,15 @@ class Server:
             method: Only of methods that begin so: `/package.Service/`.
             peer: Only of clients whose address begins so: `10.0.0.7:`.
         """
-        return live.of_server(self, method, peer)
+        return live.of_server(self._core, method, peer)
 
     def statistics(self) -> ServerStatistics:
         """Count what is open now, and what there was since the server was made."""
-        return statistics.of_server(self)
+        return statistics.of_server(self._core)
 
     def connection_statistics(self, *, peer: str = "") -> Iterator[ConnectionStatistics]:
         """Look at each connection, or at those of clients whose address begins with `peer`, as `streams` does."""
-        return statistics.of_connections(self.connections, peer)
+        return statistics.of_connections(self._core.connections, peer)
 
     async def serve(
         self,
@@ -278,10 +182,10 @@ class Server:
         parsed = [_address.parse(address) for address in addresses]
         for address in parsed:
             _address.check_protection(address, tls=tls, plaintext=plaintext, listening=True)
-        self.tls = None if tls is None else _tls_context.for_server(tls)
-        self._enter_loop()
-        self.draining.clear()
-        _watchdog.watch(self)
+        self._core.tls = None if tls is None else _tls_context.for_server(tls)
+        self._core.enter_loop()
+        self._core.draining.clear()
+        _watchdog.watch(self._core)
         try:
             for address in parsed:
                 await self._listen(address)
@@ -300,10 +204,10 @@ class Server:
         Raises:
             UsageError: The server does not listen with TLS, or the context is unfit; then the one before stays in use.
         """
-        if self.tls is None or not self._listeners:
+        if self._core.tls is None or not self._listeners:
             msg = "the server does not listen with TLS: pass tls= to serve() or listening()"
             raise UsageError(msg)
-        self.tls = _tls_context.for_server(context)
+        self._core.tls = _tls_context.for_server(context)
 
     async def stop(self, grace: float = 30.0) -> StopReport:
         """Stop: take no more calls, let open ones finish, cancel the rest. Harmless when repeated.
@@ -320,18 +224,19 @@ class Server:
         Returns:
             What happened to the calls that were open.
         """
+        core = self._core
         self._listeners.close()
-        self.draining.set()
-        for connection in list(self.connections):
+        core.draining.set()
+        for connection in list(core.connections):
             connection.shut_down()
-        for connection in self.gone:
+        for connection in core.gone:
             connection.draining.set()
-        report = await end_calls(self.connections, self.gone, self.stragglers.detached, grace)
-        await close_connections(self.connections)
+        report = await end_calls(core.connections, core.gone, core.stragglers.detached, grace)
+        await close_connections(core.connections)
         self._addresses.clear()
-        _watchdog.leave(self)
-        if self._pool is not None:
-            self._pool.close()  # kept: what is detached may still be in it
+        _watchdog.leave(core)
+        if core._pool is not None:
+            core._pool.close()  # kept: what is detached may still be in it
         return report
 
     def _check_startable(self, addresses: tuple[str, ...]) -> None:
@@ -348,19 +253,6 @@ class Server:
             msg = "the server is still stopping; await stop(), or make another server"
             raise UsageError(msg)
 
-    def _enter_loop(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._loop not in {None, loop}:
-            # It listened in another one before: timers and waiters of that are of no use here.
-            self._timers = self._connection_timers = self._expansions = self._stragglers = None
-            self.draining = asyncio.Event()
-            if self._pool is not None:
-                self._pool.close()
-        if self._pool is not None and self._pool.is_closed:
-            self.threads_refused += self._pool.refused
-            self._pool = None
-        self._loop = loop
-
     async def _listen(self, address: _address.Address) -> None:
-        loop = asyncio.get_running_loop()
-        self._addresses += await self._listeners.add(address, lambda: Arrival(self, loop))
+        core, loop = self._core, asyncio.get_running_loop()
+        self._addresses += await self._listeners.add(address, lambda: Arrival(core, loop))

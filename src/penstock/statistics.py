@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from penstock._counters import Counters
+    from penstock._server_core import ServerCore
     from penstock._transport import Transport
     from penstock.channel import Channel
     from penstock.ends import End
-    from penstock.server import Server
 
 __all__ = ["ChannelStatistics", "ConnectionStatistics", "ServerStatistics"]
 
@@ -134,24 +134,24 @@ class ChannelStatistics(_Statistics):
         return not self.calls_open
 
 
-def of_server(server: Server) -> ServerStatistics:
+def of_server(core: ServerCore) -> ServerStatistics:
     """What `Server.statistics` gives."""
-    calls = sum(len(connection.calls) for connection in (*server.connections, *server.gone))
-    calls_open = sum(call._status is None for connection in server.connections for call in connection.calls)
-    stragglers, pool = server._stragglers, server._pool
+    calls = sum(len(connection.calls) for connection in (*core.connections, *core.gone))
+    calls_open = sum(call._status is None for connection in core.connections for call in connection.calls)
+    stragglers, pool = core._stragglers, core._pool
     return ServerStatistics(
-        **_common(server.counters, server.connections),
+        **_common(core.counters, core.connections),
         calls_open=calls_open,
-        handlers_open=calls - calls_open + len(server.detached),
-        detached_open=len(server.detached),
+        handlers_open=calls - calls_open + len(core.detached),
+        detached_open=len(core.detached),
         detached=0 if stragglers is None else stragglers.detached_in_all,
-        loop_blocked=server.blocked_in_all,
+        loop_blocked=core.blocked_in_all,
         threads_open=0 if pool is None else pool.threads,
         threads_busy=0 if pool is None else pool.running,
         thread_waits_open=0 if pool is None else pool.waiting,
-        thread_refusals=server.threads_refused + (0 if pool is None else pool.refused),
-        refusals=MappingProxyType(dict(server.gatekeeper.refused)),
-        abuses=MappingProxyType(dict(server.abuses)),
+        thread_refusals=core.threads_refused + (0 if pool is None else pool.refused),
+        refusals=MappingProxyType(dict(core.gatekeeper.refused)),
+        abuses=MappingProxyType(dict(core.abuses)),
     )
 
 

@@ -101,9 +101,9 @@ class Pair:
             "client's engine": sum(connection.engine.open_calls for connection in clients),
             "client": sum(len(connection.calls) for connection in clients),
             "client's deadlines": len(self.channel._timers),
-            "server's engine": sum(connection.engine.open_calls for connection in self.server.connections),
-            "server": sum(len(connection.calls) for connection in self.server.connections),
-            "server's places": self.server.gatekeeper.calls.taken,
+            "server's engine": sum(connection.engine.open_calls for connection in self.server._core.connections),
+            "server": sum(len(connection.calls) for connection in self.server._core.connections),
+            "server's places": self.server._core.gatekeeper.calls.taken,
         }
 
     async def until_no_call_is_open(self) -> None:
@@ -157,11 +157,11 @@ async def with_neighbour(**options: Any) -> AsyncIterator[Pair]:
     async with connected(**options) as pair, pair.client.both_stream() as neighbour:
         await neighbour.send(Note(number=1))
         await within_bound(neighbour.receive())
-        (connection,) = pair.server.connections
+        (connection,) = pair.server._core.connections
         yield pair
         await neighbour.send(Note(number=2))
         assert (await within_bound(neighbour.receive())).number == 2
-        assert connection in pair.server.connections
+        assert connection in pair.server._core.connections
 
 
 async def until(condition: Callable[[], object], what: Callable[[], str] | str = "it did not become true") -> None:

@@ -33,7 +33,7 @@ MOST = 3
 
 def taken(pair: Pair) -> tuple[int, int]:
     """How many calls, and how many streams count."""
-    keeper = pair.server.gatekeeper
+    keeper = pair.server._core.gatekeeper
     return keeper.calls.taken, keeper.streams.taken
 
 
@@ -99,7 +99,7 @@ async def test_unary_calls_are_taken_up_to_a_limit_and_not_one_more(settings: di
             replies = await within_bound(asyncio.gather(*calls))
             assert [reply.number for reply in replies] == list(range(MOST))
         assert held.began == 3 * MOST, "no handler ran for a call that was refused"
-        assert sum(pair.server.gatekeeper.refused.values()) == 3
+        assert sum(pair.server._core.gatekeeper.refused.values()) == 3
 
 
 class Health(HealthBase):
@@ -132,7 +132,7 @@ async def test_streams_at_their_limit_never_starve_unary_calls_and_health(name: 
             assert (await within_bound(pair.client.unary(Note(number=number)))).number == number
             checked = await within_bound(HealthClient(pair.channel).check(HealthCheckRequest()))
             assert checked.status == HealthCheckResponse.SERVING
-        assert pair.server.gatekeeper.refused.total() == 100
+        assert pair.server._core.gatekeeper.refused.total() == 100
         assert taken(pair) == (MOST, MOST)
         held.may_end.set()
         for each in opened:
@@ -164,7 +164,7 @@ async def test_the_only_place_is_free_again_after_a_call_that_was(end: Callable[
         for _ in range(5):
             await within_bound(end(pair))
             await pair.until_no_call_is_open()
-        assert not pair.server.gatekeeper.refused
+        assert not pair.server._core.gatekeeper.refused
         assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
 
 
@@ -177,7 +177,7 @@ async def test_whoever_has_seen_the_end_of_a_call_finds_its_place_free(kind: str
             else:
                 async with pair.client.server_stream(Note(number=2)) as stream:
                     assert len([note async for note in stream]) == 2
-        assert not pair.server.gatekeeper.refused
+        assert not pair.server._core.gatekeeper.refused
 
 
 async def test_a_handler_that_outlives_its_call_keeps_its_place_until_it_ends() -> None:
@@ -213,14 +213,14 @@ async def test_a_detached_handler_gives_its_place_back_once() -> None:
     async with connected(Echo(both_stream=stubborn), server_limits=limits, admission=ONE) as pair:
         async with pair.client.both_stream() as stream:
             await within_bound(stream.receive())
-        await until(lambda: pair.server.stragglers.detached)
+        await until(lambda: pair.server._core.stragglers.detached)
         assert taken(pair) == (0, 0)
         for number in range(3):
             assert (await within_bound(pair.client.unary(Note(number=number)))).number == number
         may_end.set()
-        await until(lambda: not pair.server.stragglers.detached)
+        await until(lambda: not pair.server._core.stragglers.detached)
         assert taken(pair) == (0, 0)
-        assert not pair.server.gatekeeper.refused
+        assert not pair.server._core.gatekeeper.refused
 
 
 @pytest.mark.usefixtures("no_garbage_collection")
@@ -250,7 +250,7 @@ async def test_a_flood_above_a_limit_is_answered_at_once_in_order_and_costs_no_m
         assert objects[-1] - objects[1] < 1000, objects
         # It grows until as much was free at once as the 500 calls of a round need.
         assert sizes[-1] - sizes[len(sizes) // 2] < 4 * 1024 * 1024, sizes
-        assert pair.server.gatekeeper.refused == {"max_calls": 10_000}
+        assert pair.server._core.gatekeeper.refused == {"max_calls": 10_000}
         assert held.began == 1
         held.may_end.set()
         await within_bound(call)
@@ -268,10 +268,10 @@ async def test_a_client_above_the_limit_fails_at_once_and_comes_in_when_there_is
             with pytest.raises(penstock.Unavailable, match=r"the peer closed the connection|connection lost"):
                 await within_bound(EchoClient(second).unary(Note()))
             waiting = asyncio.ensure_future(EchoClient(second).unary(Note(number=5), wait_for_ready=True))
-            await until(lambda: server.gatekeeper.refused["max_connections"] >= 2)
+            await until(lambda: server._core.gatekeeper.refused["max_connections"] >= 2)
             await first.close()
             assert (await within_bound(waiting)).number == 5
-        await until(lambda: server.gatekeeper.connections.taken == 0)
+        await until(lambda: server._core.gatekeeper.connections.taken == 0)
 
 
 async def test_each_address_has_its_own_calls_and_connections(tmp_path: Path) -> None:
@@ -291,4 +291,4 @@ async def test_each_address_has_its_own_calls_and_connections(tmp_path: Path) ->
                 await within_bound(third.unary(Note()))
         held.may_end.set()
         assert [reply.number for reply in await within_bound(asyncio.gather(*calls))] == [0, 1]
-        assert server.gatekeeper.refused == {"max_calls_per_peer": 2, "max_connections_per_peer": 2}
+        assert server._core.gatekeeper.refused == {"max_calls_per_peer": 2, "max_connections_per_peer": 2}

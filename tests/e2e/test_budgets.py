@@ -55,7 +55,7 @@ async def filled(client: EchoClient, count: int) -> AsyncIterator[Streams]:
 
 
 def held(server: penstock.Server) -> int:
-    return sum(connection.engine.held_bytes for connection in server.connections)
+    return sum(connection.engine.held_bytes for connection in server._core.connections)
 
 
 async def test_a_call_of_the_client_that_keeps_most_ends_and_the_others_go_on() -> None:
@@ -73,9 +73,9 @@ async def test_a_call_of_the_client_that_keeps_most_ends_and_the_others_go_on() 
             (gone,) = [stream for stream in greedy.open if stream.status is not None]
             assert gone.status is not None
             assert gone.status.code is penstock.StatusCode.RESOURCE_EXHAUSTED
-            assert held(pair.server) <= pair.server.memory.budget.limit_bytes
-            assert pair.server.gatekeeper.refused == {"max_buffered_bytes": 1}
-            assert pair.server.ends[penstock.End.LIMIT] == 1
+            assert held(pair.server) <= pair.server._core.memory.budget.limit_bytes
+            assert pair.server._core.gatekeeper.refused == {"max_buffered_bytes": 1}
+            assert pair.server._core.ends[penstock.End.LIMIT] == 1
             assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
 
 
@@ -91,7 +91,7 @@ async def test_a_client_that_fills_streams_without_end_costs_the_budget_and_no_m
             assert held(pair.server) <= 4 * WINDOW
             assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
         await pair.until_no_call_is_open()
-        await until(lambda: pair.server.memory.budget.used_bytes == 0)
+        await until(lambda: pair.server._core.memory.budget.used_bytes == 0)
 
 
 async def test_the_budget_of_a_connection_holds_on_a_server() -> None:
@@ -111,7 +111,7 @@ async def test_the_budget_of_a_connection_holds_on_a_server() -> None:
         await greedy.fill(1)
         await until(lambda: greedy.ended() == 1)
         assert elsewhere.ended() == 0
-        assert pair.server.ends[penstock.End.LIMIT] == 1
+        assert pair.server._core.ends[penstock.End.LIMIT] == 1
 
 
 async def test_the_budget_of_a_connection_holds_on_a_channel() -> None:
@@ -161,7 +161,7 @@ async def test_replies_that_clients_do_not_read_count_too() -> None:
         await until(lambda: told)
         assert told[0].code is penstock.StatusCode.RESOURCE_EXHAUSTED
         assert len(told) == 1
-        assert pair.server.memory.budget.used_bytes <= pair.server.memory.budget.limit_bytes
+        assert pair.server._core.memory.budget.used_bytes <= pair.server._core.memory.budget.limit_bytes
         await until(lambda: sum(stream.status is not None for stream in streams) == 1)
         assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
         told.clear()

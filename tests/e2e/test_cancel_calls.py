@@ -141,10 +141,10 @@ async def test_a_generator_is_closed_however_its_call_ends(end: str) -> None:
             if end == "stop":
                 await pair.server.stop(0)
             if end == "lost":
-                for connection in list(pair.server.connections):
+                for connection in list(pair.server._core.connections):
                     connection.abort("the cable was cut")
             if end == "full":
-                await until(lambda: next(iter(pair.server.connections)).calls)
+                await until(lambda: next(iter(pair.server._core.connections)).calls)
                 await turns(20)
                 return
             await until(lambda: stream.status is not None)

@@ -196,6 +196,6 @@ async def test_stopping_a_server(in_memory: bool, grace: float) -> None:
                 yield rig
                 await rig.server.stop(0)
                 await until(lambda: not rig.running)
-                assert rig.server.connections == set()
+                assert rig.server._core.connections == set()
 
     assert await cancel_everywhere(stop, around=with_a_call) >= 1

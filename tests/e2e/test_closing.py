@@ -64,7 +64,7 @@ async def test_an_open_call_is_cancelled_on_both_sides_when_its_channel_closes_w
         with pytest.raises(penstock.Cancelled):
             await within_bound(call)
         await pair.until_no_call_is_open()
-        await until(lambda: not pair.server.connections)
+        await until(lambda: not pair.server._core.connections)
 
 
 async def _ends_with(call: Coroutine[Any, Any, Any] | asyncio.Future[Any], text: str) -> None:
@@ -141,7 +141,7 @@ async def test_a_channel_may_close_at_any_moment_of_its_connecting(turns_between
         await within_bound(channel.close())
         await within_bound(asyncio.wait([call]))
         assert isinstance(call.exception(), penstock.Cancelled | penstock.UsageError | None)
-        await until(lambda: not pair.server.connections)
+        await until(lambda: not pair.server._core.connections)
 
 
 async def test_calls_that_wait_for_the_next_attempt_are_cancelled_when_the_channel_closes() -> None:
@@ -165,7 +165,7 @@ async def test_a_closed_channel_takes_no_calls_and_may_be_closed_again() -> None
                 pytest.fail("the block was entered")
         with pytest.raises(penstock.UsageError, match="the channel is closed"):
             await pair.channel.ready()
-        await until(lambda: not pair.server.connections)
+        await until(lambda: not pair.server._core.connections)
 
 
 async def test_a_channel_that_was_never_used_closes_too() -> None:
@@ -188,5 +188,5 @@ async def test_the_last_words_of_a_call_reach_the_server_before_the_channel_clos
             async with EchoClient(channel).client_stream() as stream:
                 await stream.send_many([Note(number=number) for number in range(1000)])
                 assert (await stream.finish()).number == 1000
-        await until(lambda: not pair.server.connections)
+        await until(lambda: not pair.server._core.connections)
         assert heard == list(range(1000))

@@ -21,7 +21,7 @@ TEXT = "the same words again and again, " * 4000
 def sent_bytes(pair: Any) -> tuple[int, int]:
     """Give what each side has received from its socket: the client, the server."""
     (client,) = pair.channel._connector.connections
-    (server,) = pair.server.connections
+    (server,) = pair.server._core.connections
     return client.engine.bytes_received, server.engine.bytes_received
 
 

@@ -22,18 +22,18 @@ PATIENT = penstock.Limits(reconnect_initial_seconds=3600, reconnect_max_seconds=
 
 async def test_nothing_connects_before_the_first_call_and_all_calls_share_one_connection(address: str) -> None:
     async with connected(address=address) as pair:
-        assert (pair.channel.state, len(pair.server.connections)) == (penstock.ChannelState.IDLE, 0)
+        assert (pair.channel.state, len(pair.server._core.connections)) == (penstock.ChannelState.IDLE, 0)
         replies = await asyncio.gather(*[pair.client.unary(Note(number=number)) for number in range(50)])
         assert [reply.number for reply in replies] == list(range(50))
-        assert (pair.channel.state, len(pair.server.connections)) == (penstock.ChannelState.READY, 1)
+        assert (pair.channel.state, len(pair.server._core.connections)) == (penstock.ChannelState.READY, 1)
 
 
 async def test_ready_connects_before_the_first_call() -> None:
     async with connected() as pair:
         await pair.channel.ready(timeout=10)
-        assert (pair.channel.state, len(pair.server.connections)) == (penstock.ChannelState.READY, 1)
+        assert (pair.channel.state, len(pair.server._core.connections)) == (penstock.ChannelState.READY, 1)
         await pair.client.unary(Note())
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1
 
 
 async def test_ready_gives_up_after_its_timeout() -> None:
@@ -57,7 +57,7 @@ async def test_a_call_whose_connection_is_lost_hears_why_and_the_next_one_connec
     async with connected() as pair, pair.client.both_stream() as stream:
         await stream.send(Note())
         await stream.receive()
-        (connection,) = pair.server.connections
+        (connection,) = pair.server._core.connections
         assert connection._transport is not None
         connection._transport.abort()
         with pytest.raises(penstock.Unavailable, check=lambda error: error.origin is penstock.Origin.TRANSPORT):
@@ -86,7 +86,7 @@ async def test_between_attempts_calls_fail_at_once_even_if_the_server_has_come_b
         async with server.listening(address):
             with pytest.raises(penstock.Unavailable):
                 await within_bound(client.unary(Note()))
-            assert not server.connections
+            assert not server._core.connections
 
 
 async def test_a_streaming_call_fails_to_connect_when_its_block_is_entered() -> None:
@@ -124,7 +124,7 @@ async def test_a_cancelled_wait_for_the_connection_leaves_the_attempt_to_others(
         first.cancel()
         assert (await within_bound(second)).number == 2
         assert first.cancelled()
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1
 
 
 async def test_pauses_between_attempts_grow() -> None:
@@ -202,7 +202,7 @@ async def test_each_channel_has_a_connection_of_its_own_and_losing_one_spares_th
         channels = [await stack.enter_async_context(penstock.Channel(pair.address)) for _ in range(5)]
         clients = [EchoClient(channel) for channel in channels]
         streams = [await stack.enter_async_context(client.both_stream()) for client in clients]
-        assert len(pair.server.connections) == 5
+        assert len(pair.server._core.connections) == 5
         await channels[2].close()
         for number, stream in enumerate(streams):
             if number == 2:
@@ -211,4 +211,4 @@ async def test_each_channel_has_a_connection_of_its_own_and_losing_one_spares_th
             else:
                 await stream.send(Note(number=number))
                 assert (await within_bound(stream.receive())).number == number
-        await until(lambda: len(pair.server.connections) == 4)
+        await until(lambda: len(pair.server._core.connections) == 4)

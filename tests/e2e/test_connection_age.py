@@ -56,7 +56,7 @@ async def test_an_old_connection_is_sent_away_and_its_streams_finish() -> None:
             with pytest.raises(penstock.EndOfStream):
                 await within_bound(stream.receive())
         await within_bound(asyncio.shield(old.ended))
-        assert pair.server.ends[End.DRAINED] == 0
+        assert pair.server._core.ends[End.DRAINED] == 0
 
 
 async def test_a_server_may_stop_while_a_connection_comes_to_its_age() -> None:
@@ -84,7 +84,7 @@ async def test_what_is_open_after_the_grace_ends_with_unavailable() -> None:
             await within_bound(stream.receive())
             with pytest.raises(penstock.Unavailable, match="come to its age"):
                 await within_bound(stream.receive())
-        await until(lambda: pair.server.ends[End.DRAINED] == 1)
+        await until(lambda: pair.server._core.ends[End.DRAINED] == 1)
 
 
 @pytest.mark.wire("W34")
@@ -143,4 +143,4 @@ async def test_a_call_that_comes_when_its_connection_was_sent_away_is_bounded_as
             await clock.advance(30)
             assert stream.status is not None
             assert stream.status.code is penstock.StatusCode.UNAVAILABLE
-        assert not server.connections
+        assert not server._core.connections

@@ -83,7 +83,7 @@ async def test_a_client_finds_a_server_that_fell_silent() -> None:
         # The server knows nothing of it: neither end nor reset came through.
         handled = await service.opened.get()
         assert handled.status is None
-        assert len(server.connections) == 1
+        assert len(server._core.connections) == 1
 
 
 @pytest.mark.wire("W24")
@@ -99,9 +99,9 @@ async def test_a_server_finds_a_client_that_fell_silent_and_ends_its_handlers(ca
         await until(lambda: service.raised)
         assert isinstance(service.raised[0], penstock.Cancelled)
         assert handled.end is End.PEER_SILENT
-        await until(lambda: not server.connections)
-        assert server.ends[End.PEER_SILENT] == 1
-        await until(lambda: server.gatekeeper.calls.taken == 0)
+        await until(lambda: not server._core.connections)
+        assert server._core.ends[End.PEER_SILENT] == 1
+        await until(lambda: server._core.gatekeeper.calls.taken == 0)
         (line,) = [record.message for record in caplog.records if "silent" in record.message]
         assert line.endswith("the peer is silent: no answer to a PING within 0.1 s; closed")
         # The client, which asked for no keepalive, hopes on.
@@ -119,7 +119,7 @@ async def test_both_sides_find_it_and_a_new_call_works_when_the_line_is_back() -
             await until(lambda: service.raised)
         proxy.set_both(CLEAR)
         assert (await client.unary(Note(number=7), timeout=10, wait_for_ready=True)).number == 7
-        await until(lambda: len(server.connections) == 1)
+        await until(lambda: len(server._core.connections) == 1)
 
 
 async def test_a_peer_that_answers_is_left_alone() -> None:
@@ -128,13 +128,13 @@ async def test_a_peer_that_answers_is_left_alone() -> None:
         EchoClient(channel).both_stream() as stream,
     ):
         await within_bound(service.opened.get())
-        (connection,) = server.connections
+        (connection,) = server._core.connections
         assert channel._connector is not None
         (ours,) = channel._connector.connections
         await until(lambda: connection.engine.pings_received >= 3 or ours.engine.pings_received >= 3)
         await stream.send(Note(number=1))
         assert (await within_bound(stream.receive())).number == 1
-        assert server.connections == {connection}
+        assert server._core.connections == {connection}
 
 
 @pytest.mark.wire("W31")
@@ -146,7 +146,7 @@ async def test_a_connection_without_calls_is_asked_when_a_call_begins() -> None:
         connection = channel._connector.newest
         assert connection is not None
         await until(lambda: connection._liveness.is_dormant)
-        (served,) = server.connections
+        (served,) = server._core.connections
         assert served.engine.pings_received == 0
         proxy.set_both(BLACK_HOLE)
         with pytest.raises(penstock.Unavailable, match="no answer to a PING"):
@@ -188,12 +188,12 @@ async def test_pings_are_forgiven_while_the_server_sends() -> None:
         EchoClient(channel).both_stream() as stream,
     ):
         await within_bound(service.opened.get())
-        (connection,) = server.connections
+        (connection,) = server._core.connections
         for asked in range(1, 6):
             await until(lambda asked=asked: connection.engine.pings_received >= asked)  # type: ignore[misc]  # mypy knows no type of a bound default
             await stream.send(Note())
             await within_bound(stream.receive())
-        assert server.connections == {connection}
+        assert server._core.connections == {connection}
 
 
 def quickened(pair: Pair) -> Pair:
@@ -218,7 +218,7 @@ async def test_no_pair_punishes_itself(name: str, with_call: bool) -> None:
     async with proxied(pair.client, pair.server) as (service, server, channel, _proxy):
         client = EchoClient(channel)
         await client.unary(Note(), timeout=10)
-        (connection,) = server.connections
+        (connection,) = server._core.connections
         assert channel._connector is not None
         (ours,) = channel._connector.connections
 
@@ -233,7 +233,7 @@ async def test_no_pair_punishes_itself(name: str, with_call: bool) -> None:
             await until(lambda: asked() >= 6)
         else:
             await until(lambda: ours._liveness.is_dormant)
-        assert server.connections == {connection}
+        assert server._core.connections == {connection}
         assert not ours.draining.is_set()
 
 
@@ -251,8 +251,8 @@ async def test_a_peer_that_reads_nothing_is_given_up(side: str) -> None:
             async with client.server_stream(Note()) as stream:
                 await within_bound(stream.receive())
                 proxy.set_both(STOPPED)
-                await until(lambda: server.ends[End.PEER_SILENT] == 1)
-            await until(lambda: not server.connections)
+                await until(lambda: server._core.ends[End.PEER_SILENT] == 1)
+            await until(lambda: not server._core.connections)
         else:
             async with client.client_stream() as stream_up:
                 proxy.set_both(STOPPED)
@@ -286,7 +286,7 @@ async def test_a_peer_that_reads_slowly_is_not_given_up() -> None:
 async def test_the_kernel_gives_up_as_soon_as_keepalive_would() -> None:
     async with proxied(ClientKeepalive(), ServerKeepalive(timeout_seconds=7)) as (_service, server, channel, _proxy):
         await EchoClient(channel).unary(Note(), timeout=10)
-        (connection,) = server.connections
+        (connection,) = server._core.connections
         assert user_timeout(connection) == 7000
         assert channel._connector is not None
         (ours,) = channel._connector.connections
@@ -298,7 +298,7 @@ async def test_a_peer_may_have_all_the_time_there_is_to_answer(timeout_seconds: 
     endless = ServerKeepalive(timeout_seconds=timeout_seconds)
     async with proxied(replace(QUICK_CLIENT, timeout_seconds=timeout_seconds), endless) as (_, server, channel, _proxy):
         await EchoClient(channel).unary(Note(), timeout=10)
-        assert len(server.connections) == 1
+        assert len(server._core.connections) == 1
 
 
 def user_timeout(connection: Any) -> int:

@@ -52,7 +52,7 @@ async def test_a_reset_fails_open_calls_and_the_next_call_connects_again() -> No
         rig.proxy.reset_all()
         with pytest.raises(penstock.Unavailable):
             await within_bound(stream.receive())
-        await until(lambda: not rig.server.connections)
+        await until(lambda: not rig.server._core.connections)
         assert await rig.client.unary(Note(number=1)) == Note(number=1)
         assert rig.proxy.connections_accepted == 2
 
@@ -66,7 +66,7 @@ async def test_a_cut_in_a_frame_fails_the_call(reset: bool) -> None:
         await stream.send(Note(text="a" * 1000))
         with pytest.raises(penstock.Unavailable):
             await within_bound(stream.receive())
-        await until(lambda: not rig.server.connections)
+        await until(lambda: not rig.server._core.connections)
 
 
 async def test_a_black_hole_keeps_the_end_of_a_client_from_the_server() -> None:
@@ -100,7 +100,7 @@ async def test_a_server_that_vanished_silently_is_not_noticed_without_more() -> 
         await stream.send(Note())
         await stream.receive()
         rig.proxy.connections[0].drop("server")
-        await until(lambda: not rig.server.connections)
+        await until(lambda: not rig.server._core.connections)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await stream.receive()

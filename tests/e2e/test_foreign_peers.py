@@ -100,14 +100,14 @@ async def test_garbage_is_closed() -> None:
         for length in (1, 2, 9, 24, 100, 5000):
             garbage = bytes([0x80 | chance.randrange(128)]) + chance.randbytes(length - 1)
             await say(pair.address, garbage)
-            assert len(pair.server.connections) == 1
+            assert len(pair.server._core.connections) == 1
 
 
 @pytest.mark.parametrize("good_bytes", range(1, len(PREFACE)))
 async def test_a_preface_that_turns_to_garbage_is_closed(good_bytes: int) -> None:
     async with with_neighbour() as pair:
         await say(pair.address, PREFACE[:good_bytes] + b"\xff")
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1
 
 
 def frames_of_garbage() -> Iterator[bytes]:
@@ -139,17 +139,17 @@ async def test_a_client_that_stays_silent_is_closed_in_time(said: bytes) -> None
     limits = penstock.Limits(handshake_timeout_seconds=0.02)
     async with with_neighbour(server_limits=limits) as pair:
         await say(pair.address, said)
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1
 
 
 async def test_a_client_that_speaks_in_time_stays() -> None:
     async with connected(server_limits=penstock.Limits(handshake_timeout_seconds=0.1)) as pair:
         assert (await pair.client.unary(Note(text="x"))).text == "x"
-        (connection,) = pair.server.connections
+        (connection,) = pair.server._core.connections
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.Event().wait(), 0.2)
         assert (await pair.client.unary(Note(text="y"))).text == "y"
-        assert pair.server.connections == {connection}
+        assert pair.server._core.connections == {connection}
 
 
 async def test_clients_that_leave_at_once_leave_nothing() -> None:
@@ -161,7 +161,7 @@ async def test_clients_that_leave_at_once_leave_nothing() -> None:
                     client.sendall(said)
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", reset, 0))
         await within_bound(pair.client.unary(Note()))
-        await until(lambda: len(pair.server.connections) == 1)
+        await until(lambda: len(pair.server._core.connections) == 1)
 
 
 # Who is no gRPC server.

@@ -29,13 +29,13 @@ async def test_an_accepted_call_finishes_on_the_old_server_while_new_calls_go_to
             async with new.listening(pair.address):
                 await until(lambda: pair.channel.state is penstock.ChannelState.IDLE)
                 assert (await within_bound(pair.client.unary(Note(number=2)))).number == 2
-                assert (len(old.connections), len(new.connections)) == (1, 1)
+                assert (len(old._core.connections), len(new._core.connections)) == (1, 1)
                 await stream.send(Note(number=3))
                 assert (await within_bound(stream.receive())).number == 3
                 await stream.finish()
                 report = await within_bound(stopping)
                 assert (report.finished, report.cancelled, report.stuck) == (1, (), ())
-                assert (len(old.connections), len(new.connections)) == (0, 1)
+                assert (len(old._core.connections), len(new._core.connections)) == (0, 1)
                 assert (await within_bound(pair.client.unary(Note(number=4)))).number == 4
 
 
@@ -151,5 +151,5 @@ async def test_a_channel_that_closes_tells_the_server_which_forgets_the_connecti
     async with connected() as pair:
         async with penstock.Channel(pair.address) as other:
             await EchoClient(other).unary(Note())
-            assert len(pair.server.connections) == 1
-        await until(lambda: not pair.server.connections)
+            assert len(pair.server._core.connections) == 1
+        await until(lambda: not pair.server._core.connections)

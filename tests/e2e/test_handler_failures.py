@@ -309,4 +309,4 @@ async def test_failing_calls_do_not_touch_their_neighbours(caplog: pytest.LogCap
         assert len(errors_in(caplog)) == 100
         await neighbour.send(Note(text="well"))
         assert (await within_bound(neighbour.receive())).text == "well"
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1

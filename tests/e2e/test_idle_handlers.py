@@ -55,7 +55,7 @@ async def test_a_handler_that_reads_nothing_holds_a_window_and_its_end_is_told(
             await within_bound(deaf.entered.wait())
             await fill_up(stream, MESSAGE_BYTES)
             pouring = asyncio.ensure_future(pour(stream))
-            (call,) = [call for connection in pair.server.connections for call in connection.calls]
+            (call,) = [call for connection in pair.server._core.connections for call in connection.calls]
             await until(lambda: call._held_bytes >= SMALL.stream_window_bytes - MESSAGE_BYTES)
             await until(lambda: any(live.waits_for is penstock.Waiting.WINDOW for live in pair.channel.streams()))
             assert call._held_bytes <= SMALL.stream_window_bytes
@@ -68,7 +68,7 @@ async def test_a_handler_that_reads_nothing_holds_a_window_and_its_end_is_told(
             if kind == "client_stream" and not fails:
                 assert (await stream.finish()).text == "never read"
             stream.cancel()
-        await until(lambda: not any(connection.engine.held_bytes for connection in pair.server.connections))
+        await until(lambda: not any(connection.engine.held_bytes for connection in pair.server._core.connections))
 
 
 async def test_a_handler_that_reads_nothing_ends_when_its_client_does() -> None:
@@ -79,7 +79,7 @@ async def test_a_handler_that_reads_nothing_ends_when_its_client_does() -> None:
             await fill_up(stream, MESSAGE_BYTES)
             stream.cancel()
         await pair.until_no_call_is_open()
-        assert pair.server.ends[penstock.End.PEER_CANCELLED] == 1
+        assert pair.server._core.ends[penstock.End.PEER_CANCELLED] == 1
 
 
 class Endless:
@@ -175,5 +175,5 @@ async def test_a_thread_that_never_returns_is_reported_by_a_stop(caplog: pytest.
                 await within_bound(stream.receive())
         assert ", in block\n" in caplog.text
         go_on.set()
-        await until(lambda: not pair.server.detached)
+        await until(lambda: not pair.server._core.detached)
     caplog.clear()

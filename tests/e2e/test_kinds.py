@@ -108,7 +108,7 @@ async def test_many_calls_at_once_share_one_connection() -> None:
                 await other.send(Note(text=f"other {note.number}"))
             assert [await one.receive() for _ in range(10)] == notes(10)
             assert [(await other.receive()).text for _ in range(10)] == [f"other {number}" for number in range(10)]
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1
 
 
 async def test_both_sides_know_each_other() -> None:

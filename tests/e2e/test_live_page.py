@@ -69,7 +69,7 @@ async def test_a_slow_reader_is_found_and_killed(page: SimpleNamespace) -> None:
         with pytest.raises(penstock.Cancelled, match="killed by the operator: it does not read"):
             while True:
                 await slow.receive()
-        assert pair.server.ends[penstock.End.KILLED] == 1
+        assert pair.server._core.ends[penstock.End.KILLED] == 1
 
 
 async def test_an_exporter_has_a_line_for_each_number(page: SimpleNamespace) -> None:

@@ -122,7 +122,7 @@ def test_one_server_can_listen_in_one_loop_after_another(new_loop: Callable[[], 
                     await within_bound(late.receive())
             async with client.both_stream() as stream:
                 await stream.receive()
-                await until(lambda: sum(len(connection.calls) for connection in server.connections) == 1)
+                await until(lambda: sum(len(connection.calls) for connection in server._core.connections) == 1)
                 report = await within_bound(server.stop(grace=BOUND_SECONDS))
                 assert (report.finished, report.cancelled) == (1, ())
 

@@ -39,7 +39,7 @@ async def test_a_client_that_reads_its_socket_no_more_holds_up_no_other_connecti
             for number in range(200):
                 assert (await within_bound(pair.client.unary(Note(number=number)))).number == number
             most = penstock.Limits().send_buffer_bytes + feed.note.ByteSize() + 5
-            queued = [call._queued_bytes for served in pair.server.connections for call in served.calls]
+            queued = [call._queued_bytes for served in pair.server._core.connections for call in served.calls]
             assert len(queued) == 100
             assert max(queued) <= most
             connection._transport.resume_reading()

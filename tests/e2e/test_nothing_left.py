@@ -32,7 +32,9 @@ async def asleep(stream: penstock.Stream[Note, Note]) -> None:
 
 async def until_nothing_is_left(pair: Pair) -> None:
     await pair.until_no_call_is_open()
-    await until(lambda: not len(pair.server.timers), lambda: f"{len(pair.server.timers)} deadlines are kept")
+    await until(
+        lambda: not len(pair.server._core.timers), lambda: f"{len(pair.server._core.timers)} deadlines are kept"
+    )
 
 
 async def test_thousands_of_cancelled_streams_leave_nothing_and_spare_the_connection() -> None:
@@ -42,7 +44,7 @@ async def test_thousands_of_cancelled_streams_leave_nothing_and_spare_the_connec
                 if number % 2:
                     await stream.receive()
         await until_nothing_is_left(pair)
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1
         assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
 
 
@@ -62,7 +64,7 @@ async def test_thousands_of_streams_cancelled_at_once_leave_nothing() -> None:
         await asyncio.wait(holding)
         assert all(task.cancelled() for task in holding)
         await until_nothing_is_left(pair)
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1
         assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
 
 
@@ -189,7 +191,7 @@ async def lost_its_connection(pair: Pair) -> None:
     async with pair.client.both_stream() as stream:
         await stream.send(Note())
         await stream.receive()
-        for connection in list(pair.server.connections):
+        for connection in list(pair.server._core.connections):
             connection.abort("lost")
         try:
             await stream.receive()
@@ -289,7 +291,7 @@ async def test_a_peer_that_is_killed_ends_its_calls_in_their_handlers() -> None:
         await until_nothing_is_left(pair)
         assert {type(outcome) for outcome in outcomes} == {penstock.Cancelled}
         assert len(outcomes) == 20
-        assert not pair.server.connections
+        assert not pair.server._core.connections
         outcomes.clear()
 
 

@@ -36,7 +36,7 @@ async def test_calls_above_the_limit_wait_their_turn_and_all_are_served_in_order
         assert [reply.number for reply in replies] == list(range(256))
         assert began == list(range(256))
         assert most == 10
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1
 
 
 @pytest.mark.wire("W43")
@@ -96,7 +96,7 @@ async def test_a_call_that_the_server_ended_before_the_client_did_gives_its_plac
             async with pair.client.both_stream(timeout=10) as stream:
                 await stream.send(Note(number=number))
                 assert [reply.number async for reply in stream] == [number]
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1
 
 
 async def test_streams_left_early_give_their_places_back_at_once() -> None:
@@ -105,7 +105,7 @@ async def test_streams_left_early_give_their_places_back_at_once() -> None:
             async with pair.client.server_stream(Note(number=1000), timeout=10) as stream:
                 async for _reply in stream:
                     break
-        assert len(pair.server.connections) == 1
+        assert len(pair.server._core.connections) == 1
 
 
 async def test_calls_that_wait_for_a_place_move_to_the_next_connection_when_theirs_is_lost() -> None:
@@ -113,7 +113,7 @@ async def test_calls_that_wait_for_a_place_move_to_the_next_connection_when_thei
         await stream.send(Note())
         await stream.receive()
         waiting = asyncio.ensure_future(pair.client.unary(Note(number=5)))
-        (connection,) = pair.server.connections
+        (connection,) = pair.server._core.connections
         await until(lambda: pair.channel._connector.newest._waiting)  # type: ignore[union-attr]
         connection.abort("lost")
         assert (await within_bound(waiting)).number == 5

@@ -263,7 +263,7 @@ async def test_a_server_that_is_killed_ends_its_calls_and_the_next_ones_find_a_n
         async with chain.client.both_stream() as stream:
             await stream.send(Note(text="there"))
             assert (await within_bound(stream.receive())).text == "there"
-            for connection in list(chain.back.server.connections):
+            for connection in list(chain.back.server._core.connections):
                 assert connection._transport is not None
                 connection._transport.abort()
             with pytest.raises(penstock.Unavailable):
@@ -304,7 +304,7 @@ async def test_a_client_that_does_not_read_stops_the_server() -> None:
             assert reply.number == received
             received += 1
             if received in (1, 100):
-                (call,) = next(iter(chain.back.server.connections)).calls
+                (call,) = next(iter(chain.back.server._core.connections)).calls
                 await until(lambda: call._send_waiters)  # noqa: B023 - awaited here
         assert received == 500
 

@@ -185,7 +185,7 @@ async def test_a_handler_gets_nothing_behind_what_could_not_be_decoded() -> None
 
     async with connected(Deaf()) as pair, pair.channel.stream("/json.Json/Chat") as stream:
         await stream.send_many([b'{"good": 1}', b"no json", b'{"good": 2}'])
-        (connection,) = pair.server.connections
+        (connection,) = pair.server._core.connections
         await until(lambda: [call._held_bytes for call in connection.calls] == [3 * 5 + 2 * 11 + 7])
         begin.set()
         with pytest.raises(penstock.RpcError, match="could not be decoded"):

@@ -34,7 +34,7 @@ async def test_what_waits_is_bounded_by_window_buffer_and_one_message() -> None:
     async with connected(Echo(both_stream=gate), server_limits=TINY, client_limits=TINY) as pair:
         async with pair.client.both_stream() as stream:
             await fill_up(stream, size=500)
-            (call,) = next(iter(pair.server.connections)).calls
+            (call,) = next(iter(pair.server._core.connections)).calls
             assert stream._queued_bytes <= TINY.send_buffer_bytes + 520
             assert call._held_bytes <= TINY.stream_window_bytes
             stream.cancel()

@@ -359,7 +359,7 @@ async def test_a_lost_connection_ends_what_is_inside() -> None:
     seen = Seen()
     async with around(Echo(both_stream=waits_for_ever), server=[seen]) as pair, pair.client.both_stream():
         await entered(seen)
-        for connection in list(pair.server.connections):
+        for connection in list(pair.server._core.connections):
             connection.abort("lost")
         await seen.until_left()
         assert seen.codes == [StatusCode.CANCELLED]

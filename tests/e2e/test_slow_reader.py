@@ -37,7 +37,7 @@ async def test_one_stopped_reader_among_a_thousand_streams_of_one_connection() -
 
             received = await asyncio.gather(*(read() for _ in range(STREAMS - 1)))
             assert received == [list(range(MESSAGES))] * (STREAMS - 1)
-            assert len(pair.server.connections) == 1
+            assert len(pair.server._core.connections) == 1
             assert stopped._held_bytes <= LIMITS.stream_window_bytes + MESSAGE_BYTES + 20
             # What it missed is there, in order, once it reads again.
             later = [(await within_bound(stopped.receive())).number for _ in range(200)]

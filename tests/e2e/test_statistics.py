@@ -104,7 +104,7 @@ async def unused(pair: Pair, chance: random.Random) -> None:
 
 async def cut(pair: Pair, chance: random.Random) -> None:
     if chance.random() < 0.1:
-        for connection in list(pair.server.connections):
+        for connection in list(pair.server._core.connections):
             connection.abort("cut")
     await answered(pair, chance)
 

@@ -47,7 +47,7 @@ async def test_without_grace_handlers_are_cancelled_and_may_clean_up_first(addre
         report = await within_bound(pair.server.stop(grace=0))
         assert isinstance(gate.outcome, asyncio.CancelledError)
         assert (report.finished, len(report.cancelled), report.stuck) == (0, 1, ())
-        assert pair.server.connections == set()
+        assert pair.server._core.connections == set()
         with pytest.raises(penstock.Unavailable, match="the server is shutting down"):
             await within_bound(stream.receive())
 
@@ -93,7 +93,7 @@ async def test_handlers_of_clients_that_are_gone_are_seen_and_waited_for() -> No
         async with penstock.Channel(pair.address) as channel, EchoClient(channel).both_stream() as stream:
             await stream.send(Note())
             await entered.wait()
-        await until(lambda: not pair.server.connections)
+        await until(lambda: not pair.server._core.connections)
         assert [live.waits_for for live in pair.server.streams()] == [penstock.Waiting.ENDED]
         assert pair.server.statistics().handlers_open == 1
         stopping = asyncio.ensure_future(pair.server.stop(grace=0))
@@ -147,7 +147,7 @@ async def test_leaving_the_block_of_listening_ends_what_is_open() -> None:
             stream = await stack.enter_async_context(EchoClient(channel).both_stream())
             await stream.send(Note())
             await stream.receive()
-        assert (server.connections, server.addresses) == (set(), ())
+        assert (server._core.connections, server.addresses) == (set(), ())
         with pytest.raises(penstock.Unavailable):
             await within_bound(stream.receive())
 
@@ -225,7 +225,7 @@ async def test_a_connection_accepted_in_the_moment_of_the_stop_does_not_outlive_
             await turns(2)
             gc.collect()
             await within_bound(_end_of(loop, late))
-        assert not server.connections
+        assert not server._core.connections
 
 
 def _is_of_the_server(error: penstock.RpcError) -> bool:
@@ -295,7 +295,7 @@ async def test_cancelling_serve_stops_the_server_at_once() -> None:
             await within_bound(stream.receive())
         with pytest.raises(asyncio.CancelledError):
             await within_bound(serving)
-        assert server.connections == set()
+        assert server._core.connections == set()
 
 
 async def test_cancelling_serve_within_its_grace_stops_the_server_at_once_and_leaves_no_task() -> None:
@@ -307,7 +307,7 @@ async def test_cancelling_serve_within_its_grace_stops_the_server_at_once_and_le
     async with penstock.Channel(server.addresses[0]) as channel, EchoClient(channel).both_stream():
         await gate.entered.wait()
         signal.raise_signal(signal.SIGTERM)
-        await within_bound(server.draining.wait())
+        await within_bound(server._core.draining.wait())
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await within_bound(serving)

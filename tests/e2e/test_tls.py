@@ -136,7 +136,7 @@ async def test_a_peer_that_reads_nothing_leaves_what_is_unsent_in_the_engine(cer
             assert stream._connection._transport is not None
             stream._connection._transport.pause_reading()
             await entered.wait()
-            (connection,) = pair.server.connections
+            (connection,) = pair.server._core.connections
             await until(lambda: connection.is_full)
             assert connection._transport is not None
             # The piece the kernel did not take whole, with what TLS adds to it.

@@ -42,7 +42,7 @@ async def test_a_socket_that_is_gone_ends_the_calls_of_both_sides(
 
     async with connected(Echo(both_stream=note_end), tls=certificates) as pair, pair.client.both_stream() as stream:
         await answered(stream)
-        (far,) = pair.server.connections
+        (far,) = pair.server._core.connections
         near = stream._connection
         assert near is not None
         transport = (near if who == "client" else far)._transport
@@ -51,7 +51,7 @@ async def test_a_socket_that_is_gone_ends_the_calls_of_both_sides(
         with pytest.raises(penstock.Unavailable, check=lambda error: error.origin is penstock.Origin.TRANSPORT):
             await within_bound(stream.receive())
         await until(lambda: ended == [penstock.StatusCode.CANCELLED])
-        await until(lambda: not pair.server.connections)
+        await until(lambda: not pair.server._core.connections)
         assert (await within_bound(pair.client.unary(Note(number=7)))).number == 7
 
 
@@ -60,7 +60,7 @@ async def test_closing_a_channel_is_heard_as_a_clean_end(
 ) -> None:
     async with connected(tls=certificates) as pair:
         await within_bound(pair.client.unary(Note()))
-        (connection,) = pair.server.connections
+        (connection,) = pair.server._core.connections
         await within_bound(pair.channel.close())
         await within_bound(connection.ended)
         assert connection.reason == "the connection ended"
@@ -87,7 +87,7 @@ async def test_neither_side_waits_for_a_peer_that_never_answers_close_notify(cer
         writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
         await within_bound(reader.readexactly(9))
         writer.transport.pause_reading()  # type: ignore[attr-defined]
-        (connection,) = server.connections
+        (connection,) = server._core.connections
         async with asyncio.timeout(3):  # the GOAWAY has a second to be answered, and so has the end of the socket
             await server.stop(1)
         assert connection.ended.done()
@@ -198,7 +198,7 @@ async def test_a_connection_is_freed_without_the_garbage_collector_that(
         try:
             before = _engine.live_connections()
             await end(pair, certificates)
-            await until(lambda: not pair.server.connections)
+            await until(lambda: not pair.server._core.connections)
             await until(lambda: _engine.live_connections() == before)
         finally:
             gc.enable()

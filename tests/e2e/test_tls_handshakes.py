@@ -52,7 +52,7 @@ async def test_both_sides_hear_why(
 ) -> None:
     async with with_neighbour(tls=certificates) as pair:
         await fails(pair.address, client_hears, tls=make(certificates))
-        await until(lambda: len(pair.server.connections) == 1)
+        await until(lambda: len(pair.server._core.connections) == 1)
     assert server_logs in only_line(caplog)
 
 
@@ -62,7 +62,7 @@ async def test_a_server_with_another_name_is_refused(
     async with with_neighbour(tls=certificates) as pair:
         hears = "Hostname mismatch, certificate is not valid for 'other.test'"
         await fails(pair.address, hears, tls=certificates.client_context(), authority="other.test")
-        await until(lambda: len(pair.server.connections) == 1)
+        await until(lambda: len(pair.server._core.connections) == 1)
     assert "the peer refuses: bad certificate" in only_line(caplog)
 
 
@@ -71,7 +71,7 @@ async def test_an_expired_server_is_refused(certificates: Certificates, caplog: 
     server = penstock.Server([Echo()])
     async with server.listening("127.0.0.1:0", tls=context) as address:
         await fails(address, "certificate has expired", tls=certificates.client_context())
-        await until(lambda: not server.connections)
+        await until(lambda: not server._core.connections)
     assert "the peer refuses: certificate expired" in only_line(caplog)
 
 
@@ -80,7 +80,7 @@ async def test_a_client_in_plaintext_is_told_that_this_port_speaks_tls(
 ) -> None:
     async with with_neighbour(tls=certificates) as pair:
         await fails(pair.address, "the peer speaks TLS, this connection is plaintext")
-        await until(lambda: len(pair.server.connections) == 1)
+        await until(lambda: len(pair.server._core.connections) == 1)
     assert "the peer does not speak TLS" in only_line(caplog)
 
 
@@ -89,7 +89,7 @@ async def test_a_client_with_tls_is_told_that_this_port_may_speak_plaintext(
 ) -> None:
     async with with_neighbour() as pair:
         await fails(pair.address, "perhaps it speaks plaintext", tls=certificates.client_context())
-        await until(lambda: len(pair.server.connections) == 1)
+        await until(lambda: len(pair.server._core.connections) == 1)
     assert "the peer speaks TLS, this connection is plaintext" in only_line(caplog)
 
 
@@ -99,7 +99,7 @@ async def test_a_version_before_1_2_is_refused(certificates: Certificates, caplo
     async with with_neighbour(tls=certificates) as pair:
         with pytest.raises(ssl.SSLError, match="protocol version"):
             await connect(pair.address, context)
-        await until(lambda: len(pair.server.connections) == 1)
+        await until(lambda: len(pair.server._core.connections) == 1)
     assert "unsupported protocol" in only_line(caplog)
 
 
@@ -113,7 +113,7 @@ async def test_a_client_that_does_not_offer_http2_is_closed(
         reader, writer = await connect(pair.address, context)
         assert await within_bound(reader.read()) == b""
         writer.close()
-        await until(lambda: len(pair.server.connections) == 1)
+        await until(lambda: len(pair.server._core.connections) == 1)
     assert "the peer does not choose HTTP/2 by ALPN" in only_line(caplog)
 
 
@@ -147,7 +147,7 @@ async def test_a_client_that_stays_silent_is_closed_in_time(certificates: Certif
         writer.write(said)
         assert await within_bound(reader.read()) == b""
         writer.close()
-        await until(lambda: len(pair.server.connections) == 1)
+        await until(lambda: len(pair.server._core.connections) == 1)
 
 
 async def test_a_refused_client_that_never_closes_is_closed_in_time(
@@ -157,8 +157,8 @@ async def test_a_refused_client_that_never_closes_is_closed_in_time(
     async with with_neighbour(tls=certificates, server_limits=limits) as pair:
         _reader, writer = await connect(pair.address)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
-        await until(lambda: len(pair.server.connections) == 2)
-        await until(lambda: len(pair.server.connections) == 1)
+        await until(lambda: len(pair.server._core.connections) == 2)
+        await until(lambda: len(pair.server._core.connections) == 1)
         writer.close()
     assert "the peer speaks HTTP, not TLS" in only_line(caplog)
 
@@ -183,13 +183,13 @@ async def test_a_client_that_leaves_in_the_middle_is_one_line_in_the_log_and_a_p
             for reset in (False, True):
                 before = len(caplog.records)
                 _reader, writer = await connect(pair.address)
-                await until(lambda: len(pair.server.connections) == 2)
+                await until(lambda: len(pair.server._core.connections) == 2)
                 writer.write(said)
                 if reset:
                     made: socket.socket = writer.get_extra_info("socket")
                     made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 writer.close()
-                await until(lambda: len(pair.server.connections) == 1)
+                await until(lambda: len(pair.server._core.connections) == 1)
                 assert len(caplog.records) - before <= lines
                 if not reset:  # a reset may overtake what was said
                     assert len(caplog.records) - before == lines
@@ -212,7 +212,7 @@ async def test_a_context_that_fails_is_an_error_in_the_log_and_hangs_up(
     async with server.listening("127.0.0.1:0", tls=context) as address:
         context.fails = True
         await fails(address, "the peer closed the connection|reset by peer", tls=certificates.client_context())
-        assert not server.connections
+        assert not server._core.connections
         context.fails = False
         async with penstock.Channel(address, tls=certificates.client_context(), authority="localhost") as channel:
             await EchoClient(channel).unary(Note())
@@ -224,7 +224,7 @@ async def test_stopping_ends_handshakes_that_are_under_way(certificates: Certifi
     server = penstock.Server([Echo()])
     async with server.listening("127.0.0.1:0", tls=certificates.server_context()) as address:
         reader, writer = await connect(address)
-        await until(lambda: server.connections)
+        await until(lambda: server._core.connections)
         assert await within_bound(server.stop(10)) == penstock.StopReport(0, (), ())
         assert await within_bound(reader.read()) == b""
         writer.close()

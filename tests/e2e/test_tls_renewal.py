@@ -56,7 +56,7 @@ async def test_no_connect_is_lost_while_certificates_change(certificates: Certif
             await asyncio.sleep(0)
         seen = {names[1] for names in await asyncio.gather(*connecting)}
         assert seen <= {"0.test", "1.test"}
-        await until(lambda: not server.connections)
+        await until(lambda: not server._core.connections)
 
 
 async def test_a_handshake_under_way_goes_on_with_the_context_it_began_with(certificates: Certificates) -> None:
@@ -67,7 +67,7 @@ async def test_a_handshake_under_way_goes_on_with_the_context_it_began_with(cert
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         session = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
         reader, writer = await asyncio.open_connection(host, int(port))
-        await until(lambda: server.connections)
+        await until(lambda: server._core.connections)
         server.replace_tls(certificates.server_context(certificates.issue("too-late.test")))
         while True:
             try:
@@ -78,7 +78,7 @@ async def test_a_handshake_under_way_goes_on_with_the_context_it_began_with(cert
                 incoming.write(await within_bound(reader.read(65536)))
         assert ("DNS", "localhost") in (session.getpeercert() or {})["subjectAltName"]
         writer.close()
-        await until(lambda: not server.connections)
+        await until(lambda: not server._core.connections)
 
 
 async def test_clients_may_be_asked_for_certificates_from_now_on(certificates: Certificates) -> None:

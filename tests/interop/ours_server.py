@@ -27,7 +27,7 @@ class OurServer:
 
     def open_calls(self) -> dict[str, int]:
         """Count what the server and its engine hold."""
-        connections = self._server.connections
+        connections = self._server._core.connections
         return {
             "server": sum(len(connection.calls) for connection in connections),
             "server's engine": sum(connection.engine.open_calls for connection in connections),

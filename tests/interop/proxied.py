@@ -21,7 +21,7 @@ class Proxy:
         connector = self._channel._connector
         onward = set() if connector is None else connector.connections
         return {
-            "proxy's server": sum(len(connection.calls) for connection in self._server.connections),
+            "proxy's server": sum(len(connection.calls) for connection in self._server._core.connections),
             "proxy's client": sum(len(connection.calls) for connection in onward),
             "proxy's client engine": sum(connection.engine.open_calls for connection in onward),
             "proxy's client deadlines": len(self._channel._timers),

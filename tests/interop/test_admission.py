@@ -43,7 +43,7 @@ class Full:
 
     @property
     def refused(self) -> int:
-        return self.server.gatekeeper.refused.total()
+        return self.server._core.gatekeeper.refused.total()
 
     async def _unary(self, request: Note, call: penstock.ServerCall) -> Note:
         del call

@@ -13,6 +13,7 @@ import pytest
 from penstock import Admission, Server, _arrival
 from penstock._admission import Setting
 from penstock._server_connection import ServerConnection
+from penstock._server_core import ServerCore
 from tests.certificates import Certificates
 from tests.certificates import certificates as certificates
 from tests.wire.frames import PREFACE
@@ -44,8 +45,8 @@ async def test_the_last_one_below_the_limit_is_served_and_the_next_one_hung_up_o
     async with listening(TWO) as (server, port):
         arrivals = [await arrive(port) for _ in range(4)]
         assert [served for served, _ in arrivals] == [True, True, False, False]
-        assert server.gatekeeper.refused == {"max_connections": 2}
-        assert len(server.connections) == server.gatekeeper.connections.taken == 2
+        assert server._core.gatekeeper.refused == {"max_connections": 2}
+        assert len(server._core.connections) == server._core.gatekeeper.connections.taken == 2
         for _, writer in arrivals:
             writer.close()
 
@@ -55,12 +56,12 @@ async def test_a_client_that_leaves_makes_room_for_another() -> None:
         for _ in range(10):
             arrivals = [await arrive(port) for _ in range(2)]
             assert [served for served, _ in arrivals] == [True, True]
-            ended = [connection.ended for connection in server.connections]
+            ended = [connection.ended for connection in server._core.connections]
             for _, writer in arrivals:
                 writer.close()
             await asyncio.wait(ended)
-        assert server.gatekeeper.connections.taken == 0
-        assert not server.gatekeeper.refused
+        assert server._core.gatekeeper.connections.taken == 0
+        assert not server._core.gatekeeper.refused
 
 
 @pytest.mark.wire("W49")
@@ -70,8 +71,8 @@ async def test_with_tls_nothing_is_made_for_a_client_above_the_limit(
     made = []
 
     class Noted(ServerConnection):
-        def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
-            super().__init__(server, loop)
+        def __init__(self, core: ServerCore, loop: asyncio.AbstractEventLoop) -> None:
+            super().__init__(core, loop)
             made.append(self._session)
 
     monkeypatch.setattr(_arrival, "ServerConnection", Noted)
@@ -80,7 +81,7 @@ async def test_with_tls_nothing_is_made_for_a_client_above_the_limit(
         served, writer = await arrive(port)
         assert not served
         assert len(made) == 1
-        assert server.gatekeeper.refused == {"max_connections": 1}
+        assert server._core.gatekeeper.refused == {"max_connections": 1}
         writer.close()
         kept.close()
         made.clear()
@@ -89,13 +90,13 @@ async def test_with_tls_nothing_is_made_for_a_client_above_the_limit(
 async def test_who_has_reset_the_connection_before_is_not_taken_for_one_on_a_unix_socket() -> None:
     async with listening(TWO) as (server, port):
         asked: list[str] = []
-        full_for = server.gatekeeper.full_for
+        full_for = server._core.gatekeeper.full_for
 
         def note(address: str) -> Setting | None:
             asked.append(address)
             return full_for(address)
 
-        server.gatekeeper.full_for = note  # type: ignore[method-assign]  # what is looked up, it forgets
+        server._core.gatekeeper.full_for = note  # type: ignore[method-assign]  # what is looked up, it forgets
         for _ in range(3):
             with socket.create_connection(("127.0.0.1", port)) as client:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -103,7 +104,7 @@ async def test_who_has_reset_the_connection_before_is_not_taken_for_one_on_a_uni
         writer.close()
         assert asked
         assert all(address.startswith("127.0.0.1:") for address in asked)
-        assert server.gatekeeper.connections.taken <= 1
+        assert server._core.gatekeeper.connections.taken <= 1
 
 
 async def test_a_flood_of_clients_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -113,7 +114,7 @@ async def test_a_flood_of_clients_is_one_line_in_the_log(caplog: pytest.LogCaptu
             served, writer = await arrive(port)
             assert not served
             writer.close()
-        assert server.gatekeeper.refused == {"max_connections_per_peer": 50}
+        assert server._core.gatekeeper.refused == {"max_connections_per_peer": 50}
         kept.close()
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     # It may have taken more than a second.

@@ -68,7 +68,7 @@ class Waiting:
 async def test_a_connection_is_usable_once_the_settings_of_its_peer_came() -> None:
     loop = asyncio.get_running_loop()
     connection = ClientConnection(Limits(), loop, "a")
-    join(connection, ServerConnection(Server([], fallback=wait), loop))
+    join(connection, ServerConnection(Server([], fallback=wait)._core, loop))
     assert (connection.is_usable, connection.free) == (False, 0)
     await connection.ready
     assert (connection.is_usable, connection.free) == (True, Limits().max_concurrent_streams)
@@ -186,7 +186,7 @@ async def test_after_goaway_open_calls_go_on_and_new_ones_go_elsewhere() -> None
         waiting = Waiting(channel)
         await waiting.start()
         old = connection_of(channel)
-        (server_connection,) = channel.server.connections
+        (server_connection,) = channel.server._core.connections
         server_connection.shut_down()
         await settle()
         assert (old.draining.is_set(), old.is_usable, old.free) == (True, False, 0)

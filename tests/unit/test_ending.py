@@ -140,7 +140,7 @@ async def client_gives_the_connection_up(ends: Ends) -> None:
 
 
 async def server_gives_the_connection_up(ends: Ends) -> None:
-    [connection] = ends.channel.server.connections
+    [connection] = ends.channel.server._core.connections
     connection.abort("no answer to a PING", End.PEER_SILENT)
 
 
@@ -170,7 +170,7 @@ async def test_each_side_knows_its_end_and_counts_it_once(
         await way(ends)
         await settle()
         assert (ends.client.end, ends.server.end) == (of_client, of_server)
-        counts = ends.channel._ends, ends.channel.server.ends
+        counts = ends.channel._ends, ends.channel.server._core.ends
         assert [{end: count for end, count in of_side.items() if count} for of_side in counts] == [
             {of_client: 1},
             {of_server: 1},

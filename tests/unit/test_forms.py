@@ -37,7 +37,7 @@ def test_what_is_no_list_of_services_is_named() -> None:
 
 def test_services_may_come_from_any_iterable() -> None:
     made = Server(service for service in [Echo()])
-    assert made.route("/penstock.test.echo.Echo/Unary") is not None
+    assert made._core.route("/penstock.test.echo.Echo/Unary") is not None
 
 
 @asynccontextmanager

@@ -318,7 +318,7 @@ class NextCall:
     async def cancelled(self) -> None:
         """Cancel its handler in the same turn of the loop in which the task was made."""
         while True:
-            for connection in self._channel.server.connections:
+            for connection in self._channel.server._core.connections:
                 for opened in connection.calls:
                     assert opened._task is not None
                     opened._task.cancel()
@@ -502,6 +502,8 @@ async def new_task(name: str) -> asyncio.Task[Any]:
 
 
 def test_a_route_has_nothing_around_it_unless_there_is_something() -> None:
-    assert Server([])._fallback is None
-    assert {route.around for route in Server([Echo()])._routes.values()} == {None}
-    assert {route.around for route in Server([Echo()], interceptors=[noting])._routes.values()} == {Around((noting,))}
+    assert Server([])._core._fallback is None
+    assert {route.around for route in Server([Echo()])._core._routes.values()} == {None}
+    assert {route.around for route in Server([Echo()], interceptors=[noting])._core._routes.values()} == {
+        Around((noting,))
+    }

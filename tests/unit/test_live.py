@@ -180,7 +180,7 @@ async def test_a_send_waits_for_the_window_of_its_stream_or_of_the_whole_connect
 
     client = Peer()
     server = Server([], limits=Limits(send_buffer_bytes=10_000), fallback=push)
-    connection = ServerConnection(server, asyncio.get_running_loop())
+    connection = ServerConnection(server._core, asyncio.get_running_loop())
     wire = attach(connection)
     wire.arrive(PREFACE + client.settings(initial_window_size=60_000) + client.headers(1, REQUEST))
     await settle()

@@ -5,20 +5,15 @@ import logging
 import os
 import signal
 import ssl
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from penstock import (
-    RAW,
-    Kind,
-    Method,
     OpenCall,
     Server,
     ServerStream,
-    Service,
     StopReport,
     UsageError,
 )
@@ -28,15 +23,6 @@ from tests.unit.memory import both_ends, settle
 
 PATH = "/test.Service/Method"
 OPEN = OpenCall(PATH, "memory:1")
-
-
-class Raw(Service):
-    """A service whose messages are bytes."""
-
-    METHODS: ClassVar[Mapping[str, Method[Any, Any]]] = {"one": Method(PATH, Kind.BOTH_STREAM, bytes, bytes, RAW)}
-
-    async def one(self, stream: ServerStream[bytes, bytes]) -> None:
-        pass
 
 
 async def nothing(stream: ServerStream[bytes, bytes]) -> None:
@@ -68,22 +54,6 @@ def test_a_setting_of_another_kind_is_a_mistake_at_once() -> None:
     limits: Any = {}
     with pytest.raises(UsageError, match=r"^limits is penstock.Limits\(...\), not {}$"):
         Server([], limits=limits)
-
-
-def test_a_path_has_the_route_of_its_service_or_the_fallback_or_none() -> None:
-    one = Server([Echo()])
-    assert one.route("/penstock.test.echo.Echo/Unary") is not None
-    assert one.route("/no.Such/Method") is None
-    other = Server([Echo()], fallback=nothing)
-    route = other.route("/no.Such/Method")
-    assert route is not None
-    assert route.handler is nothing
-
-
-def test_only_a_server_that_knows_nothing_but_protobuf_refuses_other_messages() -> None:
-    assert not Server([Echo()]).any_subtype
-    assert Server([Echo()], fallback=nothing).any_subtype
-    assert Server([Echo(), Raw()]).any_subtype
 
 
 def test_a_service_of_the_wrong_form_is_a_mistake_at_once() -> None:
@@ -121,7 +91,7 @@ async def test_a_server_listens_once_at_a_time_and_again_afterwards() -> None:
                 pass
         assert len(one.addresses) == 1
     async with one.listening("127.0.0.1:0"):
-        assert not one.draining.is_set()
+        assert not one._core.draining.is_set()
 
 
 async def test_no_address_is_a_mistake() -> None:
@@ -176,9 +146,9 @@ async def test_another_context_takes_the_place_of_the_one_in_use_if_it_is_fit(ce
     async with one.listening("127.0.0.1:0", tls=first):
         with pytest.raises(UsageError, match="a server needs a context for its side"):
             one.replace_tls(certificates.client_context())
-        assert one.tls is first
+        assert one._core.tls is first
         one.replace_tls(second)
-        assert one.tls is second
+        assert one._core.tls is second
 
 
 async def test_plaintext_does_not_become_tls_nor_does_a_server_that_stands_still(certificates: Certificates) -> None:
@@ -225,7 +195,7 @@ async def test_a_second_signal_cuts_the_grace_short() -> None:
         serve = asyncio.create_task(one.serve("127.0.0.1:0", grace=1000))
         await until_listening(one)
         os.kill(os.getpid(), signal.SIGINT)
-        await one.draining.wait()
+        await one._core.draining.wait()
         os.kill(os.getpid(), signal.SIGINT)
         report = await serve
         assert report.cancelled == (OPEN,)

@@ -187,7 +187,7 @@ async def run_until_cancelled(handler: Handler) -> None:
         async with channel.stream("/a.B/C"):
             await settle()
         await settle()
-        (connection,) = channel.server.connections
+        (connection,) = channel.server._core.connections
         assert connection.calls == set()
 
 

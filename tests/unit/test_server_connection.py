@@ -28,7 +28,7 @@ async def alone(
 ) -> AsyncIterator[tuple[ServerConnection, Wire]]:
     """Give a connection whose client says only what the test lets it say."""
     server = Server([], limits=limits, admission=admission, fallback=handler)
-    connection = ServerConnection(server, asyncio.get_running_loop())
+    connection = ServerConnection(server._core, asyncio.get_running_loop())
     yield connection, attach(connection)
     await server.stop(0)
     assert connection.ended.done()
@@ -36,9 +36,9 @@ async def alone(
 
 async def test_a_server_knows_its_connections_from_socket_to_end() -> None:
     async with alone() as (connection, wire):
-        assert connection._server.connections == {connection}
+        assert connection._core.connections == {connection}
         wire.lose(None)
-        assert connection._server.connections == set()
+        assert connection._core.connections == set()
 
 
 async def test_a_client_that_says_nothing_is_closed_in_time() -> None:
@@ -57,7 +57,7 @@ async def test_a_client_that_says_only_a_part_is_closed_in_time(said: bytes) -> 
 
 async def test_a_client_that_said_its_preface_is_not_timed_any_more() -> None:
     async with alone() as (connection, wire):
-        assert len(connection._server.connection_timers) == 1
+        assert len(connection._core.connection_timers) == 1
         waiting = connection._among
         wire.arrive(PREFACE + SETTINGS)
         await settle()
@@ -67,7 +67,7 @@ async def test_a_client_that_said_its_preface_is_not_timed_any_more() -> None:
 async def test_a_lost_connection_is_not_timed_any_more() -> None:
     async with alone() as (connection, wire):
         wire.lose(None)
-        assert len(connection._server.connection_timers) == 0
+        assert len(connection._core.connection_timers) == 0
 
 
 async def test_shutting_down_says_goaway_or_before_the_preface_just_closes() -> None:
@@ -99,7 +99,7 @@ async def test_an_unknown_method_is_answered_and_no_task_is_made() -> None:
     async with connected() as channel, channel.stream("/no.Such/Method") as call:
         with pytest.raises(RpcError, match=r"UNIMPLEMENTED: unknown method /no\.Such/Method"):
             await call.receive()
-        (connection,) = channel.server.connections
+        (connection,) = channel.server._core.connections
         assert (connection.calls, connection.engine.open_calls) == (set(), 0)
 
 
@@ -132,7 +132,7 @@ async def test_a_call_is_counted_until_it_is_over_and_its_handler_has_ended() ->
     async with connected(fallback=stubborn) as channel:
         async with channel.stream("/a.B/C"):
             await settle()
-            (connection,) = channel.server.connections
+            (connection,) = channel.server._core.connections
             (call,) = connection.calls
         await settle()
         assert call.status is not None
@@ -146,7 +146,7 @@ async def test_a_call_is_counted_until_it_is_over_and_its_handler_has_ended() ->
 async def test_a_call_that_is_released_twice_gives_its_place_back_once() -> None:
     async with both_ends() as ends:
         connection = ends.server._connection
-        keeper = connection._server.gatekeeper
+        keeper = connection._core.gatekeeper
         assert (keeper.calls.taken, keeper.streams.taken) == (1, 1)
         connection.release(ends.server)
         assert (keeper.calls.taken, keeper.streams.taken) == (0, 0)
@@ -179,16 +179,16 @@ async def test_calls_that_are_reset_as_fast_as_they_come_never_run_more_handlers
             wire.arrive(b"".join(client.reset(number, 8) for number in numbers))
             await settle()
         assert (began, most, running) == (40, 20, 0)
-        server = connection._server
-        refused = server.gatekeeper.refused["max_calls_per_connection"]
+        core = connection._core
+        refused = core.gatekeeper.refused["max_calls_per_connection"]
         assert 150 < refused <= 160  # reads are looked at in steps, so an end may come with its beginning
-        assert (server.ends[End.PEER_CANCELLED], server.ends[End.REFUSED]) == (40, refused)
+        assert (core.ends[End.PEER_CANCELLED], core.ends[End.REFUSED]) == (40, refused)
         assert connection.calls == set()
 
 
 async def test_a_handler_can_see_that_the_server_drains() -> None:
     async with both_ends() as ends:
         assert not ends.server.draining.is_set()
-        (connection,) = ends.channel.server.connections
+        (connection,) = ends.channel.server._core.connections
         connection.shut_down()
         await ends.server.draining.wait()

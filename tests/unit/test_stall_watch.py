@@ -44,10 +44,10 @@ async def test_a_status_behind_messages_that_are_not_taken_waits_no_longer() -> 
     async with ManualClock() as clock, connected(fallback=handler, limits=SHUT, server_limits=limits) as channel:
         async with channel.stream(PATH):
             await settle()
-            assert channel.server.gatekeeper.calls.taken == 1
+            assert channel.server._core.gatekeeper.calls.taken == 1
             await clock.advance(5.5)
-            assert channel.server.ends[End.SEND_STALLED] == 1
-            assert channel.server.gatekeeper.calls.taken == 0
+            assert channel.server._core.ends[End.SEND_STALLED] == 1
+            assert channel.server._core.gatekeeper.calls.taken == 0
 
 
 async def test_a_stream_with_nothing_queued_waits_as_long_as_it_likes() -> None:

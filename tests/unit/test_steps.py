@@ -21,7 +21,7 @@ class Jobs:
 
     def __init__(self, channel: MemoryChannel) -> None:
         self.count = 0
-        pool = channel.server.pool
+        pool = channel.server._core.pool
         start = pool.start
 
         def counted(*arguments: Any, **options: Any) -> None:

@@ -29,7 +29,7 @@ async def test_stopping_without_calls_is_quick_and_harmless_when_repeated() -> N
         one = channel.server
         for _ in range(2):
             assert await one.stop() == StopReport(finished=0, cancelled=(), stuck=())
-        assert one.connections == set()
+        assert one._core.connections == set()
 
 
 async def test_a_call_that_ends_within_the_grace_ends_well() -> None:
@@ -88,7 +88,7 @@ async def test_a_client_that_never_answers_the_goaway_does_not_hold_up_the_stop(
         client.hold()
         far.hold()
         assert await channel.server.stop(0) == StopReport(finished=0, cancelled=(), stuck=())
-        assert channel.server.connections == set()
+        assert channel.server._core.connections == set()
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["server", "channel"])
@@ -113,7 +113,7 @@ async def test_who_closes_the_same_is_not_cancelled_with_another_who_does(whole:
 
 async def test_a_connection_that_was_not_told_to_drain_is_waited_for_all_the_same() -> None:
     async with both_ends() as ends:
-        (connection,) = ends.channel.server.connections
+        (connection,) = ends.channel.server._core.connections
         finished = connection.until_finished()
         assert not finished.done()
         ends.client.cancel()
@@ -124,6 +124,6 @@ async def test_a_connection_that_was_not_told_to_drain_is_waited_for_all_the_sam
 async def test_stopping_leaves_no_deadline_behind() -> None:
     async with both_ends(timeout=60, server_limits=Limits()) as ends:
         one = ends.channel.server
-        assert len(one.timers) == 1
+        assert len(one._core.timers) == 1
         await one.stop(0)
-        assert len(one.timers) == 0
+        assert len(one._core.timers) == 0

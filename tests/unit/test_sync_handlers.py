@@ -153,7 +153,7 @@ async def test_a_generator_that_was_refused_is_not_entered() -> None:
         raise RpcError(StatusCode.RESOURCE_EXHAUSTED, "spent")
 
     async with connected(served(Kind.SERVER_STREAM, replies)) as channel:
-        channel.server.pool.start = refuse  # type: ignore[method-assign]  # as if it were spent
+        channel.server._core.pool.start = refuse  # type: ignore[method-assign]  # as if it were spent
         async with channel.stream(PATHS[Kind.SERVER_STREAM]) as stream:
             await stream.send(b"q")
             await stream.end_sending()
@@ -223,7 +223,7 @@ async def test_a_task_that_is_cancelled_waits_for_its_thread_and_then_goes(caplo
             await stream.end_sending()
             await stream.receive()
             await asyncio.to_thread(entered.wait, BOUND_SECONDS)
-            (connection,) = channel.server.connections
+            (connection,) = channel.server._core.connections
             (call,) = connection.calls
             task = call._task
             assert task is not None
@@ -248,7 +248,7 @@ async def test_a_handler_that_is_detached_in_the_moment_its_step_is_over_closes_
             closed.set()
 
     async with connected(served(Kind.SERVER_STREAM, replies)) as channel:
-        stragglers, pool = channel.server.stragglers, channel.server.pool
+        stragglers, pool = channel.server._core.stragglers, channel.server._core.pool
         on_over = pool._on_over
 
         def detach_behind(job: Job) -> None:
@@ -327,7 +327,7 @@ async def test_what_a_handler_returns_when_its_call_is_over_is_closed(cleanup_se
             await stream.send(b"q")
             await stream.end_sending()
             await asyncio.to_thread(begun.wait, BOUND_SECONDS)
-        await until(lambda: server.detached if cleanup_seconds < 1 else server.stragglers.cancelled)
+        await until(lambda: server._core.detached if cleanup_seconds < 1 else server._core.stragglers.cancelled)
         gate.set()
         await until(replies.closed.is_set)
         await until(lambda: not server.statistics().handlers_open and not server.statistics().threads_busy)
@@ -355,7 +355,7 @@ async def test_what_a_handler_returns_is_closed_though_no_step_was_taken() -> No
         await asyncio.to_thread(begun.wait, BOUND_SECONDS)  # between the function of the first and its first step
         await until(lambda: server.statistics().thread_waits_open == 1)
         first.cancel()
-        await until(lambda: server.stragglers.cancelled)
+        await until(lambda: server._core.stragglers.cancelled)
         gate.set()
         await until(replies.closed.is_set)
 
@@ -393,10 +393,10 @@ async def test_a_handler_that_is_detached_before_it_hears_of_its_cancellation_is
         await until(lambda: begun._value == 2)
         await until(lambda: server.statistics().thread_waits_open == 1)
         streams[0].cancel()
-        await until(lambda: server.detached)
+        await until(lambda: server._core.detached)
         gates[b"2"].set()
         await until(closed.is_set)
-        await until(lambda: not server.detached)
+        await until(lambda: not server._core.detached)
 
 
 async def test_a_server_that_stopped_counts_the_threads_that_are_still_busy() -> None:
@@ -451,9 +451,9 @@ async def test_a_detached_handler_is_there_until_what_is_around_it_has_ended_too
             await stream.send(b"q")
             await stream.end_sending()
             await asyncio.to_thread(begun.wait, BOUND_SECONDS)
-        await until(lambda: bool(server.detached))
+        await until(lambda: bool(server._core.detached))
         gate.set()
         await until(lambda: not server.statistics().threads_busy)
         assert server.statistics().handlers_open == 1
         left.set()
-        await until(lambda: not server.detached)
+        await until(lambda: not server._core.detached)

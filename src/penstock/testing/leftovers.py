@@ -86,7 +86,7 @@ def tasks() -> list[asyncio.Task[Any]]:
 
 def _owner(transport: _transport.Transport) -> Server | Channel | None:
     if isinstance(transport, ServerConnection):
-        return transport._server
+        return next((server for server in origins.known(Server) if server._core is transport._core), None)
     for channel in origins.known(Channel):
         if channel._connector is not None and transport in channel._connector.connections:
             found: Channel = channel

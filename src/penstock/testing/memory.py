@@ -118,11 +118,11 @@ class MemoryChannel(MemoryPeerChannel):
         """Whom it connects to; another one takes the connections that are made from then on."""
 
     def _accept_at_server(self) -> asyncio.BaseProtocol:
-        if self.server.draining.is_set():
+        if self.server._core.draining.is_set():
             msg = f"nobody listens on {self._address}"
             raise ConnectionRefusedError(msg)
-        self.server._enter_loop()
-        return Arrival(self.server, asyncio.get_running_loop())
+        self.server._core.enter_loop()
+        return Arrival(self.server._core, asyncio.get_running_loop())
 
     def _client_number(self) -> int:
         return next(_clients.setdefault(self.server, itertools.count(1)))
@@ -181,7 +181,7 @@ async def connected(
     elif any((services, server_limits, admission, server_keepalive, around, authenticate, fallback)):
         msg = "server= is a whole server: give services and settings to it, not to connected()"
         raise UsageError(msg)
-    server.draining.clear()
+    server._core.draining.clear()
     channel = MemoryChannel(server, limits=limits, interceptors=interceptors, **options)
     try:
         async with clock or nullcontext():

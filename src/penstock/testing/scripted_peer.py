@@ -119,8 +119,8 @@ class ScriptedPeer(asyncio.Protocol):
                 else:
                     await loop.create_connection(lambda: self, address.host, address.port)
             else:
-                server._enter_loop()
-                join(self, Arrival(server, loop))
+                server._core.enter_loop()
+                join(self, Arrival(server._core, loop))
             yield
 
     # asyncio.Protocol.

@@ -178,14 +178,14 @@ async def stop_with_a_grace(scene: Scene) -> None:
 
 
 async def say_goaway_and_return(scene: Scene) -> None:
-    for connection in scene.pair.server.connections:
+    for connection in scene.pair.server._core.connections:
         connection.shut_down()
     await until(scene.client_connection.draining.is_set)
     await return_(scene)
 
 
 async def loop_ends(scene: Scene) -> None:
-    for connection in [scene.client_connection, *scene.pair.server.connections]:
+    for connection in [scene.client_connection, *scene.pair.server._core.connections]:
         connection.abort("the event loop ends", End.EXITED)
 
 

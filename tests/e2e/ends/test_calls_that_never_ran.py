@@ -155,7 +155,7 @@ async def test_a_call_that_its_own_side_refuses(
         with pytest.raises(penstock.RpcError if end is End.REFUSED else type(error)):
             await call
         check(call, end, code, caplog)
-        assert not any(pair.server.ends.values())
+        assert not any(pair.server._core.ends.values())
 
 
 # What the server refuses: it counts and says so too, and no handler runs.
@@ -182,8 +182,8 @@ async def test_a_call_that_the_server_refuses(
         with pytest.raises(penstock.RpcError):
             await within_bound(call.receive())
         check(call, End.RAISED, code, caplog)
-        await until(lambda: pair.server.ends[End.REFUSED])
-        assert pair.server.ends[End.REFUSED] == 1
+        await until(lambda: pair.server._core.ends[End.REFUSED])
+        assert pair.server._core.ends[End.REFUSED] == 1
         lines = [record.getMessage() for record in caplog.records if f"{path} from " in record.getMessage()]
         ended = [line for line in lines if " ended: " in line]
         assert len(ended) == 1

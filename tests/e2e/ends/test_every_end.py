@@ -60,7 +60,7 @@ async def _check_places(scene: Scene) -> None:
     """No call is open, none is kept for its deadline, both have come to the end of their lives, and all was closed."""
     await scene.pair.until_no_call_is_open()
     assert sorted(scene.closed) == (["client", "handler", "server"] if scene.way.inside else ["handler"])
-    await until(lambda: not len(scene.pair.server.timers))
+    await until(lambda: not len(scene.pair.server._core.timers))
     assert scene.client._life is _life.LEFT
     assert scene.server._life is _life.RELEASED
     assert scene.server._task is None
@@ -77,7 +77,7 @@ def _check_ends(case: Case, scene: Scene) -> None:
         assert (server.end, server.status.code) == (case.of_server, case.server_code)
     assert scene.end_in_cleanup is (None if server.end in OF_HANDLERS else server.end)
     assert _counted(scene.pair.channel._ends) == {client.end: 1}
-    assert _counted(scene.pair.server.ends) == {server.end: 1}
+    assert _counted(scene.pair.server._core.ends) == {server.end: 1}
 
 
 def _counted(ends: dict[End, int]) -> dict[End, int]:

@@ -72,7 +72,7 @@ async def test_a_client_that_comes_to_its_end(
         assert call.end is end
         assert call.status is not None
         assert call.status.code is StatusCode.CANCELLED
-        assert {end: count for end, count in pair.server.ends.items() if count} == {end: 1}
+        assert {end: count for end, count in pair.server._core.ends.items() if count} == {end: 1}
         lines = [
             record for record in caplog.records if f"{call.method} from {call.peer} ended: " in record.getMessage()
         ]

@@ -34,7 +34,7 @@ async def test_a_call_ends_once(one: Case, other: Case, caplog: pytest.LogCaptur
         await until(lambda: scene.closed == ["handler"])
         for call, ends, name in (
             (scene.client, scene.pair.channel._ends, "penstock.client"),
-            (scene.server, scene.pair.server.ends, "penstock.server"),
+            (scene.server, scene.pair.server._core.ends, "penstock.server"),
         ):
             assert {end: count for end, count in ends.items() if count} == {call.end: 1}
             lines = [record for record in caplog.records if record.name == name and " ended: " in record.getMessage()]

@@ -174,7 +174,7 @@ async def kill_clients(times: int) -> list[Death]:
                     call = service.calls[-1]
                     deaths.append(await _kill("client", doing, int(process), call, plain, victims))
                 await until(lambda number=number: service.cleaned_up == number + 1)  # type: ignore[misc]  # mypy knows no type of a bound default
-            await until(lambda: not server.connections)
+            await until(lambda: not server._core.connections)
     return deaths
 
 

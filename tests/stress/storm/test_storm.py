@@ -29,7 +29,7 @@ def check(storm: Storm) -> None:
 def check_server(server: penstock.Server, service: ours_server.Storming) -> None:
     """Nothing is left on our server."""
     assert service.ended == service.begun
-    for connection in server.connections:
+    for connection in server._core.connections:
         assert not connection.calls
         assert connection.engine.open_calls == 0
 

@@ -112,7 +112,7 @@ async def test_settings_go_to_the_side_they_are_for() -> None:
     ):
         await stream.finish()
         assert channel._limits.max_send_message_bytes == 1
-        assert channel.server.limits.max_send_message_bytes == 2
+        assert channel.server._core.limits.max_send_message_bytes == 2
     assert seen == ["channel", "server", "memory:1 b:2"]
 
 
@@ -193,7 +193,7 @@ async def test_leaving_the_block_ends_calls_and_stops_the_server() -> None:
     assert call.status.code is StatusCode.CANCELLED
     assert [type(error) for error in ended] == [asyncio.CancelledError]
     assert channel.state is ChannelState.SHUTDOWN
-    assert channel.server.connections == set()
+    assert channel.server._core.connections == set()
 
 
 async def test_a_server_of_your_own_is_used_again_and_again() -> None:
@@ -217,8 +217,8 @@ async def test_admission_and_both_keepalives_go_where_they_belong() -> None:
     admission, keepalive = Admission(max_calls=7), ServerKeepalive(time_seconds=8)
     options = {"admission": admission, "server_keepalive": keepalive, "keepalive": ClientKeepalive(time_seconds=9)}
     async with connected(Echo(), **options) as channel:  # type: ignore[arg-type] # each is of its kind
-        assert channel.server.admission is admission
-        assert channel.server.keepalive is keepalive
+        assert channel.server._core.gatekeeper.settings is admission
+        assert channel.server._core.keepalive is keepalive
         assert channel.keepalive is options["keepalive"]
 
 

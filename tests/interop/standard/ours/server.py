@@ -135,5 +135,5 @@ async def listening(server: penstock.Server, certificates: Certificates | None) 
     async with server.listening("127.0.0.1:0", tls=tls) as address:
         yield Target(address, certificates)
         async with asyncio.timeout(CLOSING_SECONDS):
-            while any(connection.calls or connection.engine.open_calls for connection in server.connections):  # noqa: ASYNC110 - nobody sets an event
+            while any(connection.calls or connection.engine.open_calls for connection in server._core.connections):  # noqa: ASYNC110 - nobody sets an event
                 await asyncio.sleep(0.001)  # real time: so the counts are looked at again
