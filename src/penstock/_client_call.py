@@ -217,7 +217,7 @@ class ClientCall(Stream[RequestT, ReplyT]):
             async with asyncio.timeout(None) as self._starting:
                 return await bounded(self._deadline, waiting)
         except RpcError as error:
-            end = self._why_not_begun(what)
+            end = self._why_not_begun(error.status.code, what)
             self._conclude(error.status, error.origin, end, error.metadata.pairs(), retryable=error.retryable)
             # The new error says all that this one said; what led to this one led to it.
             raise self._fresh_error() from (error.__cause__ or error)
@@ -342,10 +342,11 @@ class ClientCall(Stream[RequestT, ReplyT]):
                 return status, End.DEADLINE
         return status, end
 
-    def _why_not_begun(self, awaited: Waiting) -> End:
-        if self._is_overdue():
+    def _why_not_begun(self, code: StatusCode, awaited: Waiting) -> End:
+        # By what was raised: the time may be over, or the channel closed, a moment after something else had failed.
+        if code == StatusCode.DEADLINE_EXCEEDED and self._is_overdue():
             return End.DEADLINE
-        if self._channel._closed:
+        if code == StatusCode.CANCELLED and self._channel._closed:
             return End.CLOSED
         return End.UNPROCESSED if awaited is Waiting.CONNECTING else End.REFUSED
 

@@ -149,6 +149,22 @@ async def test_the_deadline_covers_its_entering(kind: str) -> None:
         assert pair.channel.state is penstock.ChannelState.IDLE
 
 
+async def test_what_fails_a_moment_before_the_deadline_is_told_is_why_the_call_ended() -> None:
+    @asynccontextmanager
+    async def fails_late(call: penstock.ClientCall[Any, Any]) -> AsyncIterator[None]:
+        assert call._deadline is not None
+        while not call._deadline.is_over():
+            pass  # the loop stands still, and with it the timer of the deadline
+        raise RpcError(StatusCode.UNAVAILABLE, "no room to be had")
+        yield
+
+    async with around(client=[fails_late]) as pair:
+        made = pair.client.unary(Note(), timeout=0.01)
+        with pytest.raises(penstock.Unavailable, match="no room to be had"):
+            await made
+        assert made.end is penstock.End.REFUSED
+
+
 async def test_cancelling_the_call_or_its_task_cuts_its_entering_short() -> None:
     outer = Seen()
     async with around(client=[outer, never_enters]) as pair:
