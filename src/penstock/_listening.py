@@ -35,20 +35,21 @@ class Listeners:
             OSError: It cannot be listened on; the text names the address.
         """
         try:
-            listener = await self._listen(address, connection)
+            listener = await self._bind(address, connection)
+            # In two steps: it listens, then it lets the loop turn. Who is cancelled there has to know what to close.
+            self._open.append(listener)
+            await listener.start_serving()
         except (OSError, UnicodeError) as error:
             raise _about(address, error) from error
-        self._open.append(listener)
         return [_address.of_socket(_plain(sock)) for sock in listener.sockets]
 
-    async def _listen(
-        self, address: _address.Address, connection: Callable[[], asyncio.BaseProtocol]
-    ) -> asyncio.Server:
+    async def _bind(self, address: _address.Address, connection: Callable[[], asyncio.BaseProtocol]) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         if not address.path:
-            return await loop.create_server(connection, address.host, address.port, backlog=BACKLOG)
+            host, port = address.host, address.port
+            return await loop.create_server(connection, host, port, backlog=BACKLOG, start_serving=False)
         _check_unused(address.path)
-        listener = await loop.create_unix_server(connection, address.path, backlog=BACKLOG)
+        listener = await loop.create_unix_server(connection, address.path, backlog=BACKLOG, start_serving=False)
         self._paths.append(Path(address.path))
         return listener
 

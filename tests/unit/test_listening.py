@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import socket
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from penstock import _address
 from penstock._listening import Listeners
+from penstock.testing import cancel_everywhere
 
 
 async def listen(listeners: Listeners, text: str) -> list[str]:
@@ -37,6 +39,26 @@ async def test_a_path_is_gone_once_they_are_closed_and_may_have_gone_before(tmp_
             path.unlink()
         listeners.close()
         assert not path.exists()
+
+
+@pytest.mark.loops
+async def test_nothing_listens_once_they_are_closed_whose_start_was_cancelled(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+
+    async def start() -> None:
+        listeners = Listeners()
+        try:
+            await listen(listeners, "127.0.0.1:0")
+            await listen(listeners, f"unix:{path}")
+        finally:
+            listeners.close()
+
+    def check(attempt: object) -> None:
+        del attempt
+        gc.collect()  # a socket that nobody closed warns
+        assert not path.exists()
+
+    await cancel_everywhere(start, check=check)
 
 
 async def test_a_path_that_nobody_listens_on_any_more_is_taken_over(tmp_path: Path) -> None:
