@@ -11,6 +11,7 @@ from penstock import _address
 from penstock._server_connection import ServerConnection
 
 if TYPE_CHECKING:
+    from penstock._equipment import Equipment
     from penstock._server_core import ServerCore
 
 logger = logging.getLogger("penstock.server")
@@ -19,8 +20,8 @@ logger = logging.getLogger("penstock.server")
 class Arrival(asyncio.Protocol):
     """Decides about a client before anything is made for it, TLS above all."""
 
-    def __init__(self, core: ServerCore, loop: asyncio.AbstractEventLoop) -> None:
-        self._core, self._loop = core, loop
+    def __init__(self, core: ServerCore, equipment: Equipment) -> None:
+        self._core, self._equipment = core, equipment
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
@@ -43,7 +44,7 @@ class Arrival(asyncio.Protocol):
 
     def _serve(self, socket: asyncio.Transport) -> None:
         try:
-            connection = ServerConnection(self._core, self._loop)
+            connection = ServerConnection(self._core, self._equipment)
         except Exception:
             # A TLS context may be of a class of the program's. Left to the loops, one would say nothing and one would
             # keep the socket.

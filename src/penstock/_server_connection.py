@@ -21,6 +21,7 @@ from penstock.status import Status, StatusCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from penstock._equipment import Equipment
     from penstock._pool import Pool
     from penstock._receiving import ValueT
     from penstock._server_core import ServerCore
@@ -40,12 +41,12 @@ GO_AWAY_SECONDS = 5.0
 class ServerConnection(Transport):
     """One client."""
 
-    def __init__(self, core: ServerCore, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, core: ServerCore, equipment: Equipment) -> None:
         super().__init__(
             core.limits,
-            loop,
+            equipment.loop,
             client=False,
-            timers=core.connection_timers,
+            timers=equipment.connection_timers,
             keepalive=core.keepalive,
             context=core.tls,
             compression=core.compression,
@@ -53,6 +54,7 @@ class ServerConnection(Transport):
             budget=core.memory.budget,
         )
         self._core = core
+        self._equipment = equipment
         self.ends = core.ends
         self._counters = core.counters
         self._established = False
@@ -65,18 +67,18 @@ class ServerConnection(Transport):
         self.draining = asyncio.Event()
         """Set when handlers should finish: the server stops, or the connection has come to its age."""
         self.engine.set_ping_policy(core.keepalive.min_ping_interval_seconds, core.keepalive.without_calls)
-        self.timers = core.timers
-        self._expansions, self._expansion_share = core.expansions, Share()
-        self._lifetime = Lifetime(self, core.connection_timers, core.limits)
-        self._stall_watch = StallWatch(self, core.connection_timers, core.limits.send_stalled_timeout_seconds)
+        self.timers = equipment.timers
+        self._expansions, self._expansion_share = equipment.expansions, Share()
+        self._lifetime = Lifetime(self, equipment.connection_timers, core.limits)
+        self._stall_watch = StallWatch(self, equipment.connection_timers, core.limits.send_stalled_timeout_seconds)
         self._ending: asyncio.TimerHandle | None = None
         self._over: Status | None = None
         """How calls end that come when the time of grace is over."""
-        self.stragglers = core.stragglers
+        self.stragglers = equipment.stragglers
         """Handlers that still run when their call is over."""
         self.calls: set[ServerStream[Any, Any]] = set()
         """Calls that are open, or whose handler still runs."""
-        self.finished: asyncio.Future[None] = loop.create_future()
+        self.finished: asyncio.Future[None] = self.loop.create_future()
         """Done when the connection drains and has no calls left."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -108,7 +110,7 @@ class ServerConnection(Transport):
     @property
     def pool(self) -> Pool:
         """The threads of sync handlers."""
-        return self._core.pool
+        return self._equipment.pool
 
     def pushback_ms(self) -> int:
         """When a client that is refused should try again; below 0: never."""
@@ -196,7 +198,7 @@ class ServerConnection(Transport):
     def _bound_time(self) -> None:
         left = self._core.limits.handshake_timeout_seconds
         if left < inf:
-            self._among = self._core.connection_timers.add(self.loop.time() + left, left, self)
+            self._among = self._equipment.connection_timers.add(self.loop.time() + left, left, self)
 
     def _on_expired(self) -> None:
         if self._established:

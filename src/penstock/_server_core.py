@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from penstock._admission import Gatekeeper
 from penstock._counters import Counters
-from penstock._expansions import Expansions
+from penstock._equipment import Equipment
 from penstock._memory import Memory
 from penstock._message_watch import of_limits
-from penstock._pool import Pool
-from penstock._stragglers import Stragglers
-from penstock._timers import Timers
 from penstock.method import raw_method, server_codec
 
 if TYPE_CHECKING:
@@ -75,59 +72,15 @@ class ServerCore:
         """How many calls ended in which way."""
         self.abuses: Counter[str] = Counter()
         """Connections that were closed, or are served more slowly, for what their client did; by kind."""
-        self.threads_refused = 0
-        """Calls of sync handlers that were refused before it listened this time."""
         self.blocked_in_all = 0
         """How often its event loop was blocked for too long."""
-        self._timers: Timers | None = None
-        self._connection_timers: Timers | None = None
-        self._expansions: Expansions | None = None
-        self._pool: Pool | None = None
-        self._stragglers: Stragglers | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    @property
-    def timers(self) -> Timers:
-        """The deadlines of its calls."""
-        if self._timers is None:
-            self._timers = Timers(asyncio.get_running_loop())
-        return self._timers
-
-    @property
-    def expansions(self) -> Expansions:
-        """Whose turn it is to expand a message."""
-        if self._expansions is None:
-            self._expansions = Expansions(asyncio.get_running_loop())
-        return self._expansions
-
-    @property
-    def connection_timers(self) -> Timers:
-        """What its connections are watched by, however many calls they have."""
-        if self._connection_timers is None:
-            self._connection_timers = Timers(asyncio.get_running_loop())
-        return self._connection_timers
-
-    @property
-    def pool(self) -> Pool:
-        """The threads of its sync handlers."""
-        if self._pool is None:
-            limits = self.limits
-            self._pool = Pool(
-                asyncio.get_running_loop(), limits.sync_threads, limits.sync_queue_calls, limits.sync_queue_seconds
-            )
-        return self._pool
-
-    @property
-    def stragglers(self) -> Stragglers:
-        """Handlers that still run when their call is over."""
-        if self._stragglers is None:
-            self._stragglers = Stragglers(asyncio.get_running_loop(), self.limits.handler_cleanup_seconds)
-        return self._stragglers
+        self.equipment: Equipment | None = None
+        """What it has in the loop it serves in, or served in last."""
 
     @property
     def detached(self) -> Collection[ServerStream[Any, Any]]:
         """Calls that are over, and nobody waits for their handlers, which still run."""
-        return () if self._stragglers is None else self._stragglers.detached
+        return () if self.equipment is None else self.equipment.stragglers.detached
 
     def route(self, path: str) -> Route | None:
         """What serves `path`, or `None`."""
@@ -139,16 +92,11 @@ class ServerCore:
         calls = [call for connection in hosts for call in list(connection.calls)]
         return next((call for call in [*calls, *self.detached] if call._task is task), None)
 
-    def enter_loop(self) -> None:
-        """It begins to serve in the running loop."""
-        loop = asyncio.get_running_loop()
-        if self._loop not in {None, loop}:
-            # It listened in another one before: timers and waiters of that are of no use here.
-            self._timers = self._connection_timers = self._expansions = self._stragglers = None
-            self.draining = asyncio.Event()
-            if self._pool is not None:
-                self._pool.close()
-        if self._pool is not None and self._pool.is_closed:
-            self.threads_refused += self._pool.refused
-            self._pool = None
-        self._loop = loop
+    def enter(self, loop: asyncio.AbstractEventLoop) -> Equipment:
+        """It begins to serve in this loop; give what it has there."""
+        equipment = self.equipment
+        if equipment is None or equipment.loop is not loop:
+            self.draining = asyncio.Event()  # waiters of another loop are of no use here
+            equipment = self.equipment = Equipment(loop, self.limits, equipment)
+        equipment.open_pool()
+        return equipment

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
     from contextlib import AbstractAsyncContextManager
 
+    from penstock._equipment import Equipment
     from penstock.compression import Compression
     from penstock.live import LiveStream
     from penstock.server_calls import ServerCall, ServerStream
@@ -183,12 +184,12 @@ class Server:
         for address in parsed:
             _address.check_protection(address, tls=tls, plaintext=plaintext, listening=True)
         self._core.tls = None if tls is None else _tls_context.for_server(tls)
-        self._core.enter_loop()
+        equipment = self._core.enter(asyncio.get_running_loop())
         self._core.draining.clear()
         _watchdog.watch(self._core)
         try:
             for address in parsed:
-                await self._listen(address)
+                await self._listen(address, equipment)
             yield self._addresses[0]
         finally:
             await self.stop(0)
@@ -231,12 +232,12 @@ class Server:
             connection.shut_down()
         for connection in core.gone:
             connection.draining.set()
-        report = await end_calls(core.connections, core.gone, core.stragglers.detached, grace)
+        report = await end_calls(core.connections, core.gone, core.detached, grace)
         await close_connections(core.connections)
         self._addresses.clear()
         _watchdog.leave(core)
-        if core._pool is not None:
-            core._pool.close()  # kept: what is detached may still be in it
+        if core.equipment is not None:
+            core.equipment.pool.close()  # kept: what is detached may still be in it
         return report
 
     def _check_startable(self, addresses: tuple[str, ...]) -> None:
@@ -253,6 +254,6 @@ class Server:
             msg = "the server is still stopping; await stop(), or make another server"
             raise UsageError(msg)
 
-    async def _listen(self, address: _address.Address) -> None:
-        core, loop = self._core, asyncio.get_running_loop()
-        self._addresses += await self._listeners.add(address, lambda: Arrival(core, loop))
+    async def _listen(self, address: _address.Address, equipment: Equipment) -> None:
+        core = self._core
+        self._addresses += await self._listeners.add(address, lambda: Arrival(core, equipment))

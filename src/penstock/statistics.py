@@ -138,18 +138,19 @@ def of_server(core: ServerCore) -> ServerStatistics:
     """What `Server.statistics` gives."""
     calls = sum(len(connection.calls) for connection in (*core.connections, *core.gone))
     calls_open = sum(call._status is None for connection in core.connections for call in connection.calls)
-    stragglers, pool = core._stragglers, core._pool
+    equipment = core.equipment
+    pool = None if equipment is None else equipment.pool
     return ServerStatistics(
         **_common(core.counters, core.connections),
         calls_open=calls_open,
         handlers_open=calls - calls_open + len(core.detached),
         detached_open=len(core.detached),
-        detached=0 if stragglers is None else stragglers.detached_in_all,
+        detached=0 if equipment is None else equipment.stragglers.detached_in_all,
         loop_blocked=core.blocked_in_all,
         threads_open=0 if pool is None else pool.threads,
         threads_busy=0 if pool is None else pool.running,
         thread_waits_open=0 if pool is None else pool.waiting,
-        thread_refusals=core.threads_refused + (0 if pool is None else pool.refused),
+        thread_refusals=0 if pool is None else pool.refused,
         refusals=MappingProxyType(dict(core.gatekeeper.refused)),
         abuses=MappingProxyType(dict(core.abuses)),
     )

@@ -97,12 +97,14 @@ class Pair:
         """Count the calls that each side still holds, in the engine and beside it."""
         connector = self.channel._connector
         clients = connector.connections if connector is not None else set()
+        equipment = self.server._core.equipment
         return {
             "client's engine": sum(connection.engine.open_calls for connection in clients),
             "client": sum(len(connection.calls) for connection in clients),
             "client's deadlines": len(self.channel._timers),
             "server's engine": sum(connection.engine.open_calls for connection in self.server._core.connections),
             "server": sum(len(connection.calls) for connection in self.server._core.connections),
+            "server's deadlines": 0 if equipment is None else len(equipment.timers),
             "server's places": self.server._core.gatekeeper.calls.taken,
         }
 

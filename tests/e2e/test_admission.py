@@ -213,12 +213,12 @@ async def test_a_detached_handler_gives_its_place_back_once() -> None:
     async with connected(Echo(both_stream=stubborn), server_limits=limits, admission=ONE) as pair:
         async with pair.client.both_stream() as stream:
             await within_bound(stream.receive())
-        await until(lambda: pair.server._core.stragglers.detached)
+        await until(lambda: pair.server._core.detached)
         assert taken(pair) == (0, 0)
         for number in range(3):
             assert (await within_bound(pair.client.unary(Note(number=number)))).number == number
         may_end.set()
-        await until(lambda: not pair.server._core.stragglers.detached)
+        await until(lambda: not pair.server._core.detached)
         assert taken(pair) == (0, 0)
         assert not pair.server._core.gatekeeper.refused
 

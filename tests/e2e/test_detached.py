@@ -81,7 +81,7 @@ async def stubborn() -> AsyncIterator[Stubborn]:
 
 
 async def until_detached(pair: Pair, count: int = 1) -> None:
-    await until(lambda: len(pair.server._core.stragglers.detached) == count)
+    await until(lambda: len(pair.server._core.detached) == count)
     assert not any(connection.calls for connection in pair.server._core.connections)
 
 
@@ -109,7 +109,7 @@ async def test_its_place_is_free_and_the_log_says_once_where_it_is(
 
         caplog.set_level(logging.INFO, "penstock.server")
         stubborn.let_go()
-        await until(lambda: not pair.server._core.stragglers.detached)
+        await until(lambda: not pair.server._core.detached)
         now = pair.server.statistics()
         assert (now.detached_open, now.detached, now.threads_busy, now.is_idle) == (0, 1, 0, True)
         assert (stubborn.ended, list(pair.server.streams())) == (1, [])
@@ -129,7 +129,7 @@ async def test_it_is_told_by_what_it_waits_for_then_cancelled_then_detached(
         assert "in _persist" in caplog.text
         stubborn.let_go()
         await until(lambda: stubborn.ended)
-        await until(lambda: not pair.server._core.stragglers.detached)
+        await until(lambda: not pair.server._core.detached)
 
 
 async def test_detached_handlers_do_not_count_against_any_limit(
@@ -146,9 +146,9 @@ async def test_detached_handlers_do_not_count_against_any_limit(
             for call in waiting:
                 call.cancel()
             await until_detached(pair, count)
-        assert server._core.stragglers.detached_in_all == 6
+        assert server.statistics().detached == 6
         stubborn.let_go()
-        await until(lambda: stubborn.ended == 6 and not server._core.stragglers.detached)
+        await until(lambda: stubborn.ended == 6 and not server._core.detached)
     caplog.clear()
 
 
@@ -170,7 +170,7 @@ async def test_what_a_detached_handler_does_with_its_call_raises_the_outcome(
             await within_bound(stubborn.entered.wait())
         await until_detached(pair)
         stubborn.let_go()
-        await until(lambda: not pair.server._core.stragglers.detached)
+        await until(lambda: not pair.server._core.detached)
     assert len(told) == 2
     caplog.clear()
 
@@ -190,7 +190,7 @@ async def test_a_stop_waits_for_it_no_longer_and_reports_it(
         with pytest.raises(penstock.Unavailable):
             await call
         stubborn.let_go()
-        await until(lambda: stubborn.ended == 2 and not pair.server._core.stragglers.detached)
+        await until(lambda: stubborn.ended == 2 and not pair.server._core.detached)
     caplog.clear()
 
 
@@ -220,12 +220,12 @@ async def main():
         client = EchoClient(channel)
         call = asyncio.ensure_future(client.unary(Note()))
         async with client.server_stream(Note()):
-            while len(list(server.streams())) < 2 or not server._core.pool.running:
+            while len(list(server.streams())) < 2 or not server.statistics().threads_busy:
                 await asyncio.sleep(0.001)
             call.cancel()
         report = await server.stop(0)
         over = 0
-    print("stopped", len(server._core.stragglers.detached))
+    print("stopped", server.statistics().detached_open)
 
 asyncio.run(main())
 print("the end")

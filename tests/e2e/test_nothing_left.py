@@ -30,20 +30,13 @@ async def asleep(stream: penstock.Stream[Note, Note]) -> None:
     await asyncio.Event().wait()
 
 
-async def until_nothing_is_left(pair: Pair) -> None:
-    await pair.until_no_call_is_open()
-    await until(
-        lambda: not len(pair.server._core.timers), lambda: f"{len(pair.server._core.timers)} deadlines are kept"
-    )
-
-
 async def test_thousands_of_cancelled_streams_leave_nothing_and_spare_the_connection() -> None:
     async with connected(Echo(server_stream=endless), server_limits=TINY, client_limits=TINY) as pair:
         for number in range(CALLS):
             async with pair.client.server_stream(Note(), timeout=3600) as stream:
                 if number % 2:
                     await stream.receive()
-        await until_nothing_is_left(pair)
+        await pair.until_no_call_is_open()
         assert len(pair.server._core.connections) == 1
         assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
 
@@ -63,7 +56,7 @@ async def test_thousands_of_streams_cancelled_at_once_leave_nothing() -> None:
             task.cancel()
         await asyncio.wait(holding)
         assert all(task.cancelled() for task in holding)
-        await until_nothing_is_left(pair)
+        await pair.until_no_call_is_open()
         assert len(pair.server._core.connections) == 1
         assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
 
@@ -77,7 +70,7 @@ async def test_thousands_of_missed_deadlines_leave_nothing() -> None:
                     await stream.receive()
 
         await within_bound(asyncio.gather(*[miss() for _ in range(CALLS)]))
-        await until_nothing_is_left(pair)
+        await pair.until_no_call_is_open()
 
 
 # Each way to end a call. Afterwards its objects must be gone at once: nothing may wait for a garbage collection.
@@ -266,7 +259,7 @@ async def test_calls_that_were(end: Callable[[Pair], Awaitable[None]]) -> None:
     async with pair_for_all_ways() as pair:
         for _ in range(3):
             await within_bound(end(pair))
-            await until_nothing_is_left(pair)
+            await pair.until_no_call_is_open()
         await turns(5)  # tasks that have ended are let go by the loop
         assert streams_alive() == before
 
@@ -288,7 +281,7 @@ async def test_a_peer_that_is_killed_ends_its_calls_in_their_handlers() -> None:
         assert pair.open_calls()["server"] == 20
         client.signal(signal.SIGKILL)
         assert await client.exit_code() == -signal.SIGKILL
-        await until_nothing_is_left(pair)
+        await pair.until_no_call_is_open()
         assert {type(outcome) for outcome in outcomes} == {penstock.Cancelled}
         assert len(outcomes) == 20
         assert not pair.server._core.connections

@@ -73,7 +73,7 @@ async def test_both_kinds_answer_from_threads_of_their_own() -> None:
             penstock.Metadata({"text": "b"}),
         )
         # One after another: there never was work for a second thread.
-        assert pair.server._core.pool.threads == 1
+        assert pair.server.statistics().threads_open == 1
 
 
 async def test_hundreds_of_open_streams_hold_no_thread() -> None:
@@ -90,9 +90,11 @@ async def test_hundreds_of_open_streams_hold_no_thread() -> None:
             await within_bound(stream.__aenter__())
         for stream in streams:
             await within_bound(stream.receive())
-        await until(lambda: not pair.server._core.pool.running and not pair.server._core.pool.waiting)
+        await until(
+            lambda: not pair.server.statistics().threads_busy and not pair.server.statistics().thread_waits_open
+        )
         assert (await within_bound(pair.client.unary(Note(text="there")))).text == "there"
-        assert pair.server._core.pool.threads <= 2
+        assert pair.server.statistics().threads_open <= 2
         for stream in streams:
             await stream.__aexit__(None, None, None)
 
@@ -107,7 +109,7 @@ async def test_streams_that_block_every_thread_they_may_leave_some_for_unary_cal
             await service.gate.until_blocked(3)
             for number in range(20):
                 assert (await within_bound(pair.client.unary(Note(text=str(number))))).text == str(number)
-            assert (pair.server._core.pool.running, pair.server._core.pool.waiting) == (3, 7)
+            assert (pair.server.statistics().threads_busy, pair.server.statistics().thread_waits_open) == (3, 7)
             service.gate.open()
 
 
@@ -117,7 +119,7 @@ async def test_a_call_too_many_is_told_so_at_once() -> None:
     async with connected(service, server_limits=penstock.Limits(sync_threads=1, sync_queue_calls=2)) as pair:
         calls = [asyncio.ensure_future(pair.client.unary(Note(text="block", number=n))) for n in range(3)]
         await service.gate.until_blocked()
-        await until(lambda: pair.server._core.pool.waiting == 2)
+        await until(lambda: pair.server.statistics().thread_waits_open == 2)
         with pytest.raises(penstock.ResourceExhausted, match="threads are busy") as caught:
             await within_bound(pair.client.unary(Note(text="too many")))
         assert 500 <= int(str(caught.value.metadata["grpc-retry-pushback-ms"])) <= 1500
@@ -147,7 +149,7 @@ async def test_a_call_for_which_no_thread_comes_free_is_told_so(kind: str) -> No
                     await within_bound(stream.receive())
         assert "grpc-retry-pushback-ms" in caught.value.metadata
         assert pair.server._core.ends[penstock.End.REFUSED] == 1
-        assert (pair.server._core.pool.waiting, pair.server.statistics().thread_refusals) == (0, 1)
+        assert (pair.server.statistics().thread_waits_open, pair.server.statistics().thread_refusals) == (0, 1)
         service.gate.open()
         assert (await stuck).text == "block"
 
@@ -160,7 +162,7 @@ async def test_a_new_stream_too_many_is_refused_and_one_that_has_begun_is_not() 
             pair.client.server_stream(Note(number=2)) as second,
         ):
             await service.gate.until_blocked()
-            await until(lambda: pair.server._core.pool.waiting == 1)
+            await until(lambda: pair.server.statistics().thread_waits_open == 1)
             async with pair.client.server_stream(Note(number=2)) as third:
                 with pytest.raises(penstock.ResourceExhausted):
                     await within_bound(third.receive())
@@ -178,7 +180,7 @@ async def test_a_generator_is_asked_only_when_there_is_room() -> None:
 
     async with connected(Echo(server_stream=replies), server_limits=TINY, client_limits=TINY) as pair:
         async with pair.client.server_stream(Note()) as stream:
-            await until(lambda: made >= 2 and not pair.server._core.pool.running)
+            await until(lambda: made >= 2 and not pair.server.statistics().threads_busy)
             # The peer's window of 2 KiB, the buffer of 1 KiB with one message more; and no thread waits.
             assert made <= 4
             assert [note.number async for note in stream] == list(range(1, 101))
@@ -262,10 +264,10 @@ async def test_a_step_that_takes_too_long_keeps_its_thread_and_not_its_call() ->
         await service.gate.until_blocked()
         with pytest.raises(penstock.DeadlineExceeded):
             await call
-        assert pair.server._core.pool.running == 1
+        assert pair.server.statistics().threads_busy == 1
         assert (await pair.client.unary(Note(text="other"))).text == "other"
         service.gate.open()
-        await until(lambda: not pair.server._core.pool.running)
+        await until(lambda: not pair.server.statistics().threads_busy)
 
 
 async def test_a_call_that_ends_before_its_turn_never_runs() -> None:
@@ -281,9 +283,9 @@ async def test_a_call_that_ends_before_its_turn_never_runs() -> None:
         first = asyncio.ensure_future(pair.client.unary(Note(text="block")))
         await service.gate.until_blocked()
         second = asyncio.ensure_future(pair.client.unary(Note(text="second")))
-        await until(lambda: pair.server._core.pool.waiting == 1)
+        await until(lambda: pair.server.statistics().thread_waits_open == 1)
         second.cancel()
-        await until(lambda: pair.server._core.pool.waiting == 0)
+        await until(lambda: pair.server.statistics().thread_waits_open == 0)
         service.gate.open()
         await first
         assert ran == ["block"]

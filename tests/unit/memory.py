@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from penstock import Service
     from penstock._connector import Connector
+    from penstock._equipment import Equipment
     from penstock._transport import Transport
 
 PEER_NAME = SERVER_NAME
@@ -45,6 +46,11 @@ class Wire(testing.Wire):
     def write_eof(self) -> None:
         self.ended = True
         super().write_eof()
+
+
+def equipment(server: Server) -> Equipment:
+    """What a server has in the running loop."""
+    return server._core.enter(asyncio.get_running_loop())
 
 
 def attach(protocol: Transport) -> Wire:

@@ -12,6 +12,7 @@ import pytest
 
 from penstock import Admission, Server, _arrival
 from penstock._admission import Setting
+from penstock._equipment import Equipment
 from penstock._server_connection import ServerConnection
 from penstock._server_core import ServerCore
 from tests.certificates import Certificates
@@ -71,8 +72,8 @@ async def test_with_tls_nothing_is_made_for_a_client_above_the_limit(
     made = []
 
     class Noted(ServerConnection):
-        def __init__(self, core: ServerCore, loop: asyncio.AbstractEventLoop) -> None:
-            super().__init__(core, loop)
+        def __init__(self, core: ServerCore, equipment: Equipment) -> None:
+            super().__init__(core, equipment)
             made.append(self._session)
 
     monkeypatch.setattr(_arrival, "ServerConnection", Noted)

@@ -9,7 +9,7 @@ import pytest
 from penstock import BothStreamCall, EndOfStream, Limits, RpcError, Server, ServerStream, StatusCode, UsageError
 from penstock._client_connection import ClientConnection
 from penstock._server_connection import ServerConnection
-from tests.unit.memory import MemoryChannel, attach, connected, join, settle
+from tests.unit.memory import MemoryChannel, attach, connected, equipment, join, settle
 
 
 async def wait(stream: ServerStream[bytes, bytes]) -> None:
@@ -68,7 +68,8 @@ class Waiting:
 async def test_a_connection_is_usable_once_the_settings_of_its_peer_came() -> None:
     loop = asyncio.get_running_loop()
     connection = ClientConnection(Limits(), loop, "a")
-    join(connection, ServerConnection(Server([], fallback=wait)._core, loop))
+    server = Server([], fallback=wait)
+    join(connection, ServerConnection(server._core, equipment(server)))
     assert (connection.is_usable, connection.free) == (False, 0)
     await connection.ready
     assert (connection.is_usable, connection.free) == (True, Limits().max_concurrent_streams)

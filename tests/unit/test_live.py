@@ -26,7 +26,7 @@ from penstock._server_connection import ServerConnection
 from penstock.testing import ManualClock
 from tests.unit.echo import NOTE, Echo, echoing
 from tests.unit.echo import Waiting as WaitingService
-from tests.unit.memory import Ends, attach, both_ends, connected, settle
+from tests.unit.memory import Ends, attach, both_ends, connected, equipment, settle
 from tests.unit.sides import FULL, Side, awaited, both_ways, hold, let_go, small_ends
 from tests.wire.engine import REQUEST
 from tests.wire.frames import PREFACE, Peer
@@ -180,7 +180,7 @@ async def test_a_send_waits_for_the_window_of_its_stream_or_of_the_whole_connect
 
     client = Peer()
     server = Server([], limits=Limits(send_buffer_bytes=10_000), fallback=push)
-    connection = ServerConnection(server._core, asyncio.get_running_loop())
+    connection = ServerConnection(server._core, equipment(server))
     wire = attach(connection)
     wire.arrive(PREFACE + client.settings(initial_window_size=60_000) + client.headers(1, REQUEST))
     await settle()

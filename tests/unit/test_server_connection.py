@@ -9,7 +9,7 @@ import pytest
 
 from penstock import Admission, End, Limits, RpcError, Server, ServerStream, StatusCode
 from penstock._server_connection import ServerConnection
-from tests.unit.memory import Wire, attach, both_ends, connected, settle
+from tests.unit.memory import Wire, attach, both_ends, connected, equipment, settle
 from tests.wire.engine import REQUEST
 from tests.wire.frames import PREFACE, Peer
 
@@ -28,7 +28,7 @@ async def alone(
 ) -> AsyncIterator[tuple[ServerConnection, Wire]]:
     """Give a connection whose client says only what the test lets it say."""
     server = Server([], limits=limits, admission=admission, fallback=handler)
-    connection = ServerConnection(server._core, asyncio.get_running_loop())
+    connection = ServerConnection(server._core, equipment(server))
     yield connection, attach(connection)
     await server.stop(0)
     assert connection.ended.done()
@@ -57,7 +57,7 @@ async def test_a_client_that_says_only_a_part_is_closed_in_time(said: bytes) -> 
 
 async def test_a_client_that_said_its_preface_is_not_timed_any_more() -> None:
     async with alone() as (connection, wire):
-        assert len(connection._core.connection_timers) == 1
+        assert len(connection._equipment.connection_timers) == 1
         waiting = connection._among
         wire.arrive(PREFACE + SETTINGS)
         await settle()
@@ -67,7 +67,7 @@ async def test_a_client_that_said_its_preface_is_not_timed_any_more() -> None:
 async def test_a_lost_connection_is_not_timed_any_more() -> None:
     async with alone() as (connection, wire):
         wire.lose(None)
-        assert len(connection._core.connection_timers) == 0
+        assert len(connection._equipment.connection_timers) == 0
 
 
 async def test_shutting_down_says_goaway_or_before_the_preface_just_closes() -> None:

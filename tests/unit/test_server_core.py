@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from penstock import RAW, Kind, Method, Server, ServerStream, Service
+from penstock._equipment import Equipment
 from tests.unit.echo import Echo
 from tests.unit.memory import both_ends
 
@@ -47,3 +48,21 @@ async def test_a_task_that_runs_a_handler_is_known_by_its_call_and_no_other() ->
         task = asyncio.current_task()
         assert task is not None
         assert core.call_of(task) is None
+
+
+def test_in_another_loop_there_are_other_timers_and_threads_and_sums_go_on() -> None:
+    core = Server([])._core
+
+    async def enter() -> Equipment:
+        equipment = core.enter(asyncio.get_running_loop())
+        assert core.enter(asyncio.get_running_loop()) is equipment
+        return equipment
+
+    first = asyncio.run(enter())
+    first.pool.refused, first.stragglers.detached_in_all = 2, 3
+    core.draining.set()
+    second = asyncio.run(enter())
+    assert second is core.equipment
+    assert second is not first
+    assert not core.draining.is_set()
+    assert (second.pool.refused, second.stragglers.detached_in_all) == (2, 3)

@@ -27,7 +27,7 @@ from penstock.testing import ManualClock
 from tests.protos.echo_penstock import EchoClient
 from tests.unit.echo import NOTE, Echo, echoing
 from tests.unit.echo import Waiting as WaitingService
-from tests.unit.memory import attach, both_ends, connected, settle
+from tests.unit.memory import attach, both_ends, connected, equipment, settle
 from tests.wire.frames import PREFACE, Peer
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ async def test_a_connection_that_ends_in_order_is_closed_and_one_that_breaks_is_
 )
 async def test_a_client_that_never_became_one_is_counted_for_what_it_did(said: bytes, end: End) -> None:
     server = Server([Echo()], limits=Limits(handshake_timeout_seconds=0.01))
-    connection = ServerConnection(server._core, asyncio.get_running_loop())
+    connection = ServerConnection(server._core, equipment(server))
     attach(connection).arrive(said)
     await connection.ended
     ends = server.statistics().connection_ends
@@ -102,7 +102,7 @@ async def test_a_client_that_never_became_one_is_counted_for_what_it_did(said: b
 
 async def test_a_connection_that_a_stop_cut_is_drained() -> None:
     server = Server([Echo()])
-    connection = ServerConnection(server._core, asyncio.get_running_loop())
+    connection = ServerConnection(server._core, equipment(server))
     client = Peer()
     attach(connection).arrive(PREFACE + client.settings())
     await settle()

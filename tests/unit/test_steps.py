@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from penstock import Call, Compression, Kind, Limits, RpcError, ServerStream, StatusCode, _steps
-from tests.unit.memory import MemoryChannel, connected, settle
+from tests.unit.memory import MemoryChannel, connected, equipment, settle
 from tests.unit.test_handlers import PATHS, called, served, status_of
 
 BOUND_SECONDS = 10.0
@@ -21,7 +21,7 @@ class Jobs:
 
     def __init__(self, channel: MemoryChannel) -> None:
         self.count = 0
-        pool = channel.server._core.pool
+        pool = equipment(channel.server).pool
         start = pool.start
 
         def counted(*arguments: Any, **options: Any) -> None:

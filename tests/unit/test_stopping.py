@@ -13,7 +13,7 @@ from penstock import (
     StopReport,
 )
 from penstock.testing import ManualClock
-from tests.unit.memory import both_ends, connected, settle
+from tests.unit.memory import both_ends, connected, equipment, settle
 
 PATH = "/test.Service/Method"
 OPEN = OpenCall(PATH, "memory:1")
@@ -124,6 +124,6 @@ async def test_a_connection_that_was_not_told_to_drain_is_waited_for_all_the_sam
 async def test_stopping_leaves_no_deadline_behind() -> None:
     async with both_ends(timeout=60, server_limits=Limits()) as ends:
         one = ends.channel.server
-        assert len(one._core.timers) == 1
+        assert len(equipment(one).timers) == 1
         await one.stop(0)
-        assert len(one._core.timers) == 0
+        assert len(equipment(one).timers) == 0

@@ -19,7 +19,7 @@ from penstock._sync_handlers import SyncStream, in_a_thread
 from penstock.testing import ManualClock
 from tests.e2e.support import until
 from tests.protos.echo_penstock import EchoBase
-from tests.unit.memory import connected, settle
+from tests.unit.memory import connected, equipment, settle
 from tests.unit.test_handlers import PATHS, called, served, status_of
 
 BOUND_SECONDS = 10.0
@@ -153,7 +153,7 @@ async def test_a_generator_that_was_refused_is_not_entered() -> None:
         raise RpcError(StatusCode.RESOURCE_EXHAUSTED, "spent")
 
     async with connected(served(Kind.SERVER_STREAM, replies)) as channel:
-        channel.server._core.pool.start = refuse  # type: ignore[method-assign]  # as if it were spent
+        equipment(channel.server).pool.start = refuse  # type: ignore[method-assign]  # as if it were spent
         async with channel.stream(PATHS[Kind.SERVER_STREAM]) as stream:
             await stream.send(b"q")
             await stream.end_sending()
@@ -248,7 +248,7 @@ async def test_a_handler_that_is_detached_in_the_moment_its_step_is_over_closes_
             closed.set()
 
     async with connected(served(Kind.SERVER_STREAM, replies)) as channel:
-        stragglers, pool = channel.server._core.stragglers, channel.server._core.pool
+        stragglers, pool = equipment(channel.server).stragglers, equipment(channel.server).pool
         on_over = pool._on_over
 
         def detach_behind(job: Job) -> None:
@@ -327,7 +327,7 @@ async def test_what_a_handler_returns_when_its_call_is_over_is_closed(cleanup_se
             await stream.send(b"q")
             await stream.end_sending()
             await asyncio.to_thread(begun.wait, BOUND_SECONDS)
-        await until(lambda: server._core.detached if cleanup_seconds < 1 else server._core.stragglers.cancelled)
+        await until(lambda: server._core.detached if cleanup_seconds < 1 else equipment(server).stragglers.cancelled)
         gate.set()
         await until(replies.closed.is_set)
         await until(lambda: not server.statistics().handlers_open and not server.statistics().threads_busy)
@@ -355,7 +355,7 @@ async def test_what_a_handler_returns_is_closed_though_no_step_was_taken() -> No
         await asyncio.to_thread(begun.wait, BOUND_SECONDS)  # between the function of the first and its first step
         await until(lambda: server.statistics().thread_waits_open == 1)
         first.cancel()
-        await until(lambda: server._core.stragglers.cancelled)
+        await until(lambda: equipment(server).stragglers.cancelled)
         gate.set()
         await until(replies.closed.is_set)
 

@@ -118,11 +118,11 @@ class MemoryChannel(MemoryPeerChannel):
         """Whom it connects to; another one takes the connections that are made from then on."""
 
     def _accept_at_server(self) -> asyncio.BaseProtocol:
-        if self.server._core.draining.is_set():
+        core = self.server._core
+        if core.draining.is_set():
             msg = f"nobody listens on {self._address}"
             raise ConnectionRefusedError(msg)
-        self.server._core.enter_loop()
-        return Arrival(self.server._core, asyncio.get_running_loop())
+        return Arrival(core, core.enter(asyncio.get_running_loop()))
 
     def _client_number(self) -> int:
         return next(_clients.setdefault(self.server, itertools.count(1)))

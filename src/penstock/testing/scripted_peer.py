@@ -119,8 +119,7 @@ class ScriptedPeer(asyncio.Protocol):
                 else:
                     await loop.create_connection(lambda: self, address.host, address.port)
             else:
-                server._core.enter_loop()
-                join(self, Arrival(server._core, loop))
+                join(self, Arrival(server._core, server._core.enter(loop)))
             yield
 
     # asyncio.Protocol.
