@@ -23,7 +23,7 @@ class Memory:
     def __init__(self, settings: Admission, limits: Limits, keeper: Gatekeeper) -> None:
         self._setting = Setting.of(settings, "max_buffered_bytes")
         self._keeper = keeper
-        self.budget = _engine.Budget(max(settings.max_buffered_bytes, limits.most_held_bytes))
+        self.budget = _engine.Budget(max(settings.max_buffered_bytes, limits._most_held_bytes))
 
     def relieve(self, connections: Collection[ServerConnection]) -> None:
         """End calls until all keep no more than they may: the largest one of the connection that keeps most."""

@@ -97,7 +97,7 @@ class Transport(asyncio.BufferedProtocol):
             coding=None if compression is None else compression.value,
             any_subtype=any_subtype,
             user_agent=user_agent,
-            connection_budget_bytes=max(limits.connection_buffer_bytes, limits.most_held_bytes),
+            connection_budget_bytes=max(limits.connection_buffer_bytes, limits._most_held_bytes),
             budget=budget,
         )
         self.ended: asyncio.Future[None] = loop.create_future()

@@ -105,8 +105,7 @@ class Channel:
         self._limits = Limits() if limits is None else limits
         self._timeouts = of_limits(self._limits)
         check_kind(keepalive, ClientKeepalive, "keepalive is penstock.keepalive.ClientKeepalive(...)")
-        self.keepalive = ClientKeepalive() if keepalive is None else keepalive
-        """When it asks whether the server is still there."""
+        self._keepalive = ClientKeepalive() if keepalive is None else keepalive
         if not (user_agent.isascii() and user_agent.isprintable()):
             msg = f"user_agent must be printable ASCII, not {user_agent!r}"
             raise UsageError(msg)
@@ -343,7 +342,7 @@ class Channel:
                 self._server_hostname,
                 self._user_agent,
                 self._dial,
-                self.keepalive,
+                self._keepalive,
                 self._counters,
             )
         elif self._connector.loop is not asyncio.get_running_loop():

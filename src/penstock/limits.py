@@ -126,7 +126,7 @@ class Limits:
     Source: gRPC connection-backoff.md."""
 
     @property
-    def most_held_bytes(self) -> int:
+    def _most_held_bytes(self) -> int:
         """What one stream can hold that the application has not taken."""
         return self.stream_window_bytes + self.max_receive_message_bytes
 

@@ -154,7 +154,7 @@ class Server:
                     await asyncio.wait([stopping, again], return_when=asyncio.FIRST_COMPLETED)
                     hurried = None if stopping.done() else await self.stop(0)
                     report = await stopping
-                    return report if hurried is None else report.after(hurried)
+                    return report if hurried is None else report._after(hurried)
                 finally:
                     again.cancel()
                     # If this was cancelled: what leaving the block does takes its place.

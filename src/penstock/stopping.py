@@ -43,7 +43,7 @@ class StopReport:
     stuck: tuple[OpenCall, ...]
     """Of those, the ones whose handler ignored it and still runs."""
 
-    def after(self, hurried: StopReport) -> StopReport:
+    def _after(self, hurried: StopReport) -> StopReport:
         """What this stop saw, when another one cut its grace short: calls that the other cancelled did not finish."""
         return StopReport(
             max(0, self.finished - len(hurried.cancelled)),

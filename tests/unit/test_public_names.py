@@ -6,6 +6,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import penstock
+import penstock.testing
 
 PACKAGE = Path(penstock.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("[a-z]*.py"))
@@ -24,6 +26,56 @@ NAMESPACES = {
     "tls": {"client_context", "server_context"},
 }
 """Modules in the package's own `__all__`, and what is reached through them alone."""
+
+
+CALL = """cancel came_compressed end id on_receive on_send peer_compression receive receive_many send send_from
+    send_many send_nowait set_message_timeouts status"""
+CLIENT = f"{CALL} initial_metadata metadata method peer time_remaining tls trailing_metadata"
+CLIENT_STREAM = f"{CLIENT} draining end_sending kind"
+CHANNEL = """call_both_stream call_client_stream call_server_stream call_unary close connection_statistics ready state
+    statistics stream streams"""
+ERROR = "code details message metadata origin relay retryable status"
+
+PROMISED = {
+    "BothStreamCall": f"{CLIENT_STREAM} finish",
+    "Call": "metadata method on_receive on_send peer status time_remaining tls trailing_metadata",
+    "Cancelled": ERROR,
+    "Channel": CHANNEL,
+    "ChannelStatistics": "calls_ended is_idle to_dict",
+    "ClientCall": CLIENT,
+    "ClientStreamCall": f"{CLIENT_STREAM} finish",
+    "Codec": "decoder encoder",
+    "ConnectionStatistics": "to_dict",
+    "DeadlineExceeded": ERROR,
+    "Kind": "one_reply one_request",
+    "LiveStream": "kill",
+    "Metadata": "add extend get_all pairs",
+    "ResourceExhausted": ERROR,
+    "RpcError": ERROR,
+    "Server": "addresses connection_statistics listening replace_tls serve statistics stop streams",
+    "ServerStatistics": "calls_ended is_idle to_dict",
+    "ServerStream": f"""{CALL} authority draining identity metadata method peer send_initial_metadata set_compression
+        time_remaining tls trailing_metadata""",
+    "ServerStreamCall": CLIENT_STREAM,
+    "Service": "METHODS",
+    "Stream": CALL,
+    "UnaryCall": f"{CLIENT} kind",
+    "Unavailable": ERROR,
+    "testing.Attempt": "was_cancelled",
+    "testing.Conditions": "are_clear",
+    "testing.FaultProxy": """address bytes_to_client bytes_to_server connections connections_accepted on_connection
+        random refusing reset_all set_both to_client to_server upstream""",
+    "testing.Flow": "bytes_forwarded bytes_read conditions cut_after cut_in_next_frame queued_bytes",
+    "testing.LeftBehind": "found",
+    "testing.Link": "client come_back go_silent server",
+    "testing.ManualClock": "advance elapsed_seconds next_timer_seconds",
+    "testing.MemoryChannel": f"{CHANNEL} failures links server",
+    "testing.ProxiedConnection": "close drop ended is_open reset to_client to_server",
+    "testing.ScriptedPeer": "channel connected_to listening seen",
+    "testing.Wire": "arrive come_back go_silent hear_end hold lose peer reading release",
+}
+"""What an editor shows of each class, beside the fields of a dataclass, the members of an enum, and what comes from
+classes of others. What is ours begins with an underscore: once somebody uses it, it cannot be changed any more."""
 
 
 def module(name: str) -> ModuleType:
@@ -63,6 +115,37 @@ COROUTINES = [
     "Stream.send",
     "Stream.receive",
 ]
+
+
+def shown(kind: type) -> set[str]:
+    """Give the names that an editor offers for an object of this class, and that this library gave it."""
+    ours = [base for base in kind.__mro__ if base.__module__.startswith("penstock")]
+    names = {name for base in kind.__mro__ if base not in ours for name in dir(base)}
+    fields = set(getattr(kind, "__dataclass_fields__", ())) | set(getattr(kind, "__members__", ()))
+    return {name for name in {*dir(kind), *set_by_init(ours)} - names - fields if not name.startswith("_")}
+
+
+def set_by_init(kinds: list[type]) -> Iterator[str]:
+    """Attributes that objects have and their classes have not."""
+    for kind in kinds:
+        init = vars(kind).get("__init__")
+        if isinstance(init, FunctionType) and not dataclasses.is_dataclass(kind):
+            for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(init)))):
+                match node:
+                    case ast.Attribute(ast.Name("self"), name, ast.Store()):
+                        yield name
+
+
+CLASSES = {
+    **{name: getattr(penstock, name) for name in penstock.__all__},
+    **{f"testing.{name}": getattr(penstock.testing, name) for name in penstock.testing.__all__},
+    "keepalive.Pair": penstock.keepalive.Pair,
+}
+
+
+@pytest.mark.parametrize("name", sorted(name for name, kind in CLASSES.items() if isinstance(kind, type)))
+def test_a_class_shows_what_it_promises_and_nothing_else(name: str) -> None:
+    assert shown(CLASSES[name]) == set(PROMISED.get(name, "").split())
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -62,10 +62,10 @@ class Flow:
         """Bytes that came from the sender."""
         self.bytes_forwarded = 0
         """Bytes that were written to the receiver."""
-        self.source: asyncio.Transport | None = None
-        self.sink: asyncio.Transport | None = None
-        self.sink_is_full = False
-        self.has_ended = False
+        self._source: asyncio.Transport | None = None
+        self._sink: asyncio.Transport | None = None
+        self._sink_is_full = False
+        self._has_ended = False
         """The receiver has been told that nothing follows."""
         self._loop = loop
         self._random = random
@@ -119,7 +119,7 @@ class Flow:
 
     # What the connection calls.
 
-    def take(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> None:
         """Bytes came from the sender."""
         self.bytes_read += len(data)
         if not self._queue and self._conditions.are_clear and self._may_forward():
@@ -133,23 +133,23 @@ class Flow:
         self._queued_bytes += len(data)
         self._pump()
 
-    def take_mark(self, mark: Mark) -> None:
+    def _take_mark(self, mark: Mark) -> None:
         """The sender's bytes end."""
         self._queue.append((self._due(), mark))
         self._pump()
 
-    def sink_filled(self, full: bool) -> None:
+    def _sink_filled(self, full: bool) -> None:
         """The receiver's socket has no room, or has some again."""
-        self.sink_is_full = full
+        self._sink_is_full = full
         self._pump()
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         """Forward nothing more."""
         if self._timer is not None:
             self._timer.cancel()
         self._queue.clear()
         self._queued_bytes = 0
-        self.source = self.sink = self._timer = None
+        self._source = self._sink = self._timer = None
 
     # Inside.
 
@@ -187,7 +187,7 @@ class Flow:
         self._forward(piece)
 
     def _may_forward(self) -> bool:
-        return self.sink is not None and not self.sink_is_full and not self._conditions.black_hole
+        return self._sink is not None and not self._sink_is_full and not self._conditions.black_hole
 
     def _wake_at(self, due: float) -> None:
         if self._timer is not None:
@@ -201,7 +201,7 @@ class Flow:
         self._pump()
 
     def _forward(self, data: bytes) -> None:
-        assert self.sink is not None
+        assert self._sink is not None
         end = self._frames.follow(data)
         if self._cut_in_bytes is not None:
             end = min(self._cut_in_bytes, len(data) + 1 if end is None else end)
@@ -209,8 +209,8 @@ class Flow:
         is_cut = end is not None and end <= len(data)
         if is_cut:
             data = data[:end]
-        if not self.sink.is_closing():
-            self.sink.write(data)
+        if not self._sink.is_closing():
+            self._sink.write(data)
         self.bytes_forwarded += len(data)
         if is_cut:
             self._end(self._cut_resets)
@@ -218,20 +218,20 @@ class Flow:
     def _forward_mark(self, mark: Mark) -> None:
         if mark is Mark.RESET:
             self._end(True)
-        elif self.sink is not None and not self.has_ended:
-            self.has_ended = True
-            if not self.sink.is_closing():
+        elif self._sink is not None and not self._has_ended:
+            self._has_ended = True
+            if not self._sink.is_closing():
                 with suppress(OSError):  # reset by its peer, of which it will hear in a moment
-                    self.sink.write_eof()
+                    self._sink.write_eof()
             self._on_ended()
 
     def _update_reading(self) -> None:
-        conditions, source = self._conditions, self.source
+        conditions, source = self._conditions, self._source
         most = QUEUE_BYTES
         if conditions.latency_seconds or conditions.jitter_seconds:
             under_way = conditions.bytes_per_second * (conditions.latency_seconds + conditions.jitter_seconds)
             most += int(min(under_way, HELD_BYTES))
-        has_room = conditions.black_hole or (self._queued_bytes < most and not self.sink_is_full)
+        has_room = conditions.black_hole or (self._queued_bytes < most and not self._sink_is_full)
         reads = has_room and not conditions.stopped
         if source is not None and reads is not self._reading and not source.is_closing():
             self._reading = reads

@@ -39,33 +39,33 @@ class Leg(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
         self.was_connected = True
-        self.transport = self._incoming.source = self._outgoing.sink = cast(asyncio.Transport, transport)
+        self.transport = self._incoming._source = self._outgoing._sink = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=0)
         self._connection._proxy._set_buffers(self.transport.get_extra_info("socket"))
         # The other side may have spoken already. Not now: uvloop never ends a transport that is closed in here.
-        asyncio.get_running_loop().call_soon(self._outgoing.sink_filled, False)
+        asyncio.get_running_loop().call_soon(self._outgoing._sink_filled, False)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came from this side."""
-        self._incoming.take(data)
+        self._incoming._take(data)
 
     def eof_received(self) -> bool:
         """This side writes no more."""
-        self._incoming.take_mark(Mark.END)
+        self._incoming._take_mark(Mark.END)
         return True
 
     def pause_writing(self) -> None:
         """This side does not read as fast as the other writes."""
-        self._outgoing.sink_filled(True)
+        self._outgoing._sink_filled(True)
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        self._outgoing.sink_filled(False)
+        self._outgoing._sink_filled(False)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is closed."""
         self.transport = None
-        self._incoming.source = self._outgoing.sink = None
+        self._incoming._source = self._outgoing._sink = None
         self._connection._on_lost(self._incoming, error)
 
     def end(self, *, reset: bool) -> None:
@@ -158,7 +158,7 @@ class ProxiedConnection:
             await loop.create_connection(lambda: leg, address.host, address.port)
 
     def _on_ended(self) -> None:
-        if self.to_server.has_ended and self.to_client.has_ended:
+        if self.to_server._has_ended and self.to_client._has_ended:
             self._end(False)
 
     def _end(self, reset: bool) -> None:
@@ -167,12 +167,12 @@ class ProxiedConnection:
             # Not later: cancelled, uvloop closes a socket that was just connected without a word to its protocol.
             self._opening.cancel()
         for flow in (self.to_server, self.to_client):
-            flow.stop()
+            flow._stop()
         for leg in self._legs.values():
             leg.end(reset=reset)
 
     def _on_lost(self, incoming: Flow, error: Exception | None) -> None:
-        incoming.take_mark(Mark.END if error is None else Mark.RESET)
+        incoming._take_mark(Mark.END if error is None else Mark.RESET)
         self._check_finished()
 
     def _check_finished(self) -> None:
@@ -180,6 +180,6 @@ class ProxiedConnection:
         if is_opening or self.ended.done() or any(leg.transport is not None for leg in self._legs.values()):
             return
         for flow in (self.to_server, self.to_client):
-            flow.stop()
+            flow._stop()
         self._proxy._forget(self)
         self.ended.set_result(None)

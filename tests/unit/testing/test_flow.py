@@ -83,11 +83,11 @@ class Rig:
             on_ended=lambda: self.ends.append("ended"),
             end=self.end,
         )
-        self.flow.source, self.flow.sink = self.source, self.sink
+        self.flow._source, self.flow._sink = self.source, self.sink
 
     def end(self, reset: bool) -> None:
         self.ends.append(reset)
-        self.flow.stop()
+        self.flow._stop()
 
     @property
     def written(self) -> bytes:
@@ -100,12 +100,12 @@ def frame(length: int) -> bytes:
 
 def test_in_clear_conditions_bytes_go_on_at_once() -> None:
     rig = Rig()
-    rig.flow.take(b"ab")
+    rig.flow._take(b"ab")
     assert rig.sink.written == [b"ab"]
     assert (rig.flow.bytes_read, rig.flow.bytes_forwarded, rig.flow.queued_bytes) == (2, 2, 0)
-    rig.flow.take_mark(Mark.END)
-    assert (rig.sink.written, rig.ends, rig.flow.has_ended) == ([b"ab", b"<end>"], ["ended"], True)
-    rig.flow.take_mark(Mark.END)
+    rig.flow._take_mark(Mark.END)
+    assert (rig.sink.written, rig.ends, rig.flow._has_ended) == ([b"ab", b"<end>"], ["ended"], True)
+    rig.flow._take_mark(Mark.END)
     assert (rig.sink.written, rig.ends) == ([b"ab", b"<end>"], ["ended"])
 
 
@@ -116,16 +116,16 @@ def test_an_end_is_no_failure_where_the_other_side_has_reset() -> None:
         raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")  # as asyncio's, of a socket that was reset
 
     rig.sink.write_eof = refuse  # type: ignore[method-assign]  # it is a double anyway
-    rig.flow.take_mark(Mark.END)
-    assert (rig.ends, rig.flow.has_ended) == (["ended"], True)
+    rig.flow._take_mark(Mark.END)
+    assert (rig.ends, rig.flow._has_ended) == (["ended"], True)
 
 
 def test_latency_delays_bytes_and_the_end() -> None:
     rig = Rig(Conditions(latency_seconds=2))
-    rig.flow.take(b"ab")
+    rig.flow._take(b"ab")
     rig.clock.pass_to(101)
-    rig.flow.take(b"cd")
-    rig.flow.take_mark(Mark.END)
+    rig.flow._take(b"cd")
+    rig.flow._take_mark(Mark.END)
     rig.clock.pass_to(101.9)
     assert rig.written == b""
     rig.clock.pass_to(102)
@@ -138,7 +138,7 @@ def test_jitter_keeps_the_order_and_its_bounds_and_depends_on_the_seed() -> None
     def arrivals(seed: int) -> list[tuple[int, float]]:
         rig = Rig(Conditions(latency_seconds=1, jitter_seconds=4), seed)
         for number in range(50):
-            rig.flow.take(bytes([number]))
+            rig.flow._take(bytes([number]))
         seen: list[tuple[int, float]] = []
         while len(seen) < 50:
             rig.clock.pass_to(min(timer.when() for timer in rig.clock.timers))
@@ -155,7 +155,7 @@ def test_jitter_keeps_the_order_and_its_bounds_and_depends_on_the_seed() -> None
 
 def test_a_bandwidth_spreads_bytes_over_time() -> None:
     rig = Rig(Conditions(bytes_per_second=1000))
-    rig.flow.take(bytes(2000))
+    rig.flow._take(bytes(2000))
     at_once = len(rig.written)
     assert at_once <= 20
     rig.clock.pass_to(101)
@@ -169,36 +169,36 @@ def test_a_bandwidth_spreads_bytes_over_time() -> None:
 
 def test_a_pause_is_not_made_up_for_by_a_burst() -> None:
     rig = Rig(Conditions(bytes_per_second=1000))
-    rig.flow.take(bytes(10))
+    rig.flow._take(bytes(10))
     rig.clock.pass_to(200)
-    rig.flow.take(bytes(1000))
+    rig.flow._take(bytes(1000))
     assert len(rig.written) <= 10 + 20
 
 
 @pytest.mark.parametrize(("size", "reads"), [(QUEUE_BYTES - 1, True), (QUEUE_BYTES, False), (QUEUE_BYTES + 1, False)])
 def test_with_a_bandwidth_the_sender_is_read_from_no_faster(size: int, reads: bool) -> None:
     rig = Rig(Conditions(bytes_per_second=1))
-    rig.flow.take(b"a")
-    rig.flow.take(b"b")
+    rig.flow._take(b"a")
+    rig.flow._take(b"b")
     already = len(rig.written)
-    rig.flow.take(bytes(size - 2 + already))
+    rig.flow._take(bytes(size - 2 + already))
     assert rig.flow.queued_bytes == size
     assert rig.source.reads is reads
 
 
 def test_latency_alone_does_not_slow_the_sender() -> None:
     rig = Rig(Conditions(latency_seconds=1))
-    rig.flow.take(bytes(QUEUE_BYTES * 10))
+    rig.flow._take(bytes(QUEUE_BYTES * 10))
     assert rig.source.reads
 
 
 def test_a_receiver_without_room_stops_the_sender_until_it_has_some() -> None:
     rig = Rig()
-    rig.flow.sink_filled(True)
+    rig.flow._sink_filled(True)
     assert not rig.source.reads
-    rig.flow.take(b"ab")
+    rig.flow._take(b"ab")
     assert rig.written == b""
-    rig.flow.sink_filled(False)
+    rig.flow._sink_filled(False)
     assert (rig.written, rig.source.reads) == (b"ab", True)
 
 
@@ -213,8 +213,8 @@ def test_stopped_it_reads_nothing() -> None:
 def test_a_black_hole_takes_everything_and_says_nothing() -> None:
     rig = Rig()
     rig.flow.conditions = BLACK_HOLE
-    rig.flow.take(bytes(QUEUE_BYTES * 2))
-    rig.flow.take_mark(Mark.RESET)
+    rig.flow._take(bytes(QUEUE_BYTES * 2))
+    rig.flow._take_mark(Mark.RESET)
     rig.clock.pass_to(1000)
     assert (rig.written, rig.ends, rig.source.reads) == (b"", [], True)
 
@@ -222,8 +222,8 @@ def test_a_black_hole_takes_everything_and_says_nothing() -> None:
 @pytest.mark.parametrize(("size", "ends"), [(HELD_BYTES, []), (HELD_BYTES + 1, [True])])
 def test_a_black_hole_that_is_lifted_gives_what_it_held_or_resets(size: int, ends: list[bool]) -> None:
     rig = Rig(BLACK_HOLE)
-    rig.flow.take(b"\xff" * (size - 1))
-    rig.flow.take(b"a")
+    rig.flow._take(b"\xff" * (size - 1))
+    rig.flow._take(b"a")
     rig.flow.conditions = CLEAR
     assert rig.ends == ends
     if not ends:
@@ -232,14 +232,14 @@ def test_a_black_hole_that_is_lifted_gives_what_it_held_or_resets(size: int, end
 
 def test_a_new_bandwidth_holds_for_what_waits() -> None:
     rig = Rig(Conditions(bytes_per_second=1))
-    rig.flow.take(bytes(1000))
+    rig.flow._take(bytes(1000))
     rig.flow.conditions = CLEAR
     assert len(rig.written) == 1000
 
 
 def test_a_reset_of_the_sender_ends_the_connection() -> None:
     rig = Rig(Conditions(latency_seconds=1))
-    rig.flow.take_mark(Mark.RESET)
+    rig.flow._take_mark(Mark.RESET)
     assert rig.ends == []
     rig.clock.pass_to(101)
     assert rig.ends == [True]
@@ -249,10 +249,10 @@ def test_a_reset_of_the_sender_ends_the_connection() -> None:
 @pytest.mark.parametrize("reset", [False, True])
 def test_it_is_cut_after_so_many_bytes(count: int, reset: bool) -> None:
     rig = Rig()
-    rig.flow.take(b"before")
+    rig.flow._take(b"before")
     rig.flow.cut_after(count, reset=reset)
-    rig.flow.take(b"ab")
-    rig.flow.take(b"cd")
+    rig.flow._take(b"ab")
+    rig.flow._take(b"cd")
     assert rig.written == b"beforeabcd"[: 6 + count]
     assert rig.ends == [reset]
     assert rig.flow.bytes_forwarded == 6 + count
@@ -261,29 +261,29 @@ def test_it_is_cut_after_so_many_bytes(count: int, reset: bool) -> None:
 def test_it_is_not_cut_before() -> None:
     rig = Rig()
     rig.flow.cut_after(5)
-    rig.flow.take(b"abcd")
+    rig.flow._take(b"abcd")
     assert rig.ends == []
 
 
 def test_it_is_cut_in_the_next_frame() -> None:
     rig = Rig()
-    rig.flow.take(frame(10))
+    rig.flow._take(frame(10))
     rig.flow.cut_in_next_frame(reset=True)
-    rig.flow.take(frame(10))
+    rig.flow._take(frame(10))
     assert (rig.written, rig.ends) == (frame(10) + frame(10)[: 9 + 5], [True])
 
 
 def test_stopping_forgets_what_waits() -> None:
     rig = Rig(Conditions(latency_seconds=1))
-    rig.flow.take(b"ab")
-    rig.flow.stop()
+    rig.flow._take(b"ab")
+    rig.flow._stop()
     assert (rig.clock.timers, rig.flow.queued_bytes) == ([], 0)
 
 
 def test_what_comes_before_there_is_a_receiver_waits_for_it() -> None:
     rig = Rig()
-    rig.flow.sink = None
-    rig.flow.take(b"ab")
-    rig.flow.sink = rig.sink
-    rig.flow.sink_filled(False)
+    rig.flow._sink = None
+    rig.flow._take(b"ab")
+    rig.flow._sink = rig.sink
+    rig.flow._sink_filled(False)
     assert rig.written == b"ab"

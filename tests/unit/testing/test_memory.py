@@ -219,7 +219,7 @@ async def test_admission_and_both_keepalives_go_where_they_belong() -> None:
     async with connected(Echo(), **options) as channel:  # type: ignore[arg-type] # each is of its kind
         assert channel.server._core.gatekeeper.settings is admission
         assert channel.server._core.keepalive is keepalive
-        assert channel.keepalive is options["keepalive"]
+        assert channel._keepalive is options["keepalive"]
 
 
 async def test_there_is_no_tls() -> None:
