@@ -57,7 +57,7 @@ class Health(HealthBase):
 async def serve() -> None:
     """Serve until killed."""
     keepalive = penstock.keepalive.ServerKeepalive(time_seconds=KEEPALIVE_SECONDS, timeout_seconds=KEEPALIVE_SECONDS)
-    server = penstock.Server([Feed(), Health()], limits=penstock.Limits(sync_threads=WORKERS), keepalive=keepalive)
+    server = penstock.Server([Feed(), Health()], limits=penstock.Limits(max_sync_threads=WORKERS), keepalive=keepalive)
     async with server.listening("127.0.0.1:0") as address:
         print(f"listening on {address}", flush=True)
         await asyncio.Event().wait()

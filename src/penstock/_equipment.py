@@ -49,6 +49,6 @@ class Equipment:
 
     def _made_pool(self, refused: int) -> Pool:
         limits = self._limits
-        pool = Pool(self.loop, limits.sync_threads, limits.sync_queue_calls, limits.sync_queue_seconds)
+        pool = Pool(self.loop, limits.max_sync_threads, limits.max_sync_queue_calls, limits.sync_queue_timeout_seconds)
         pool.refused = refused
         return pool

@@ -64,17 +64,17 @@ class Limits:
     """What a server's handler gets to end after it was cancelled, because its call is over. Then it is detached: its
     call takes no place any more, the log says where it is, and nobody waits for it. `math.inf`: it is waited for."""
 
-    sync_threads: int = 32
+    max_sync_threads: int = 32
     """Threads of a server for handlers that are not `async`, at most; made when there is work for them. A step that
     blocks has one for itself until it is done. A quarter of them, at least one if there are two, is kept for unary
     calls: streams, however many and however slow, take none of those."""
 
-    sync_queue_calls: int = 1000
+    max_sync_queue_calls: int = 1000
     """Unary calls of such handlers that wait for a thread, at most, and as many new streams. One more is answered at
     once with RESOURCE_EXHAUSTED and the hint of `Admission.retry_after_seconds`. A stream that has begun waits for the
     thread of its next step beside these, and is not refused."""
 
-    sync_queue_seconds: float = 2.0
+    sync_queue_timeout_seconds: float = 2.0
     """A call of such a handler that has waited so long for its first thread is refused in the same way: threads that
     are stuck must not turn into clients that wait without a word."""
 

@@ -27,9 +27,9 @@ class Service:
 
     What blocks is better a sync handler: `def get(self, request, call) -> Reply`, or for one → many a generator,
     `def feed(self, request, stream)`, that yields replies. Each of its steps runs in a thread of the server
-    (`Limits.sync_threads`), the next one when there is room for its reply; between two steps it has none. All steps of
-    a call have the same context. It sees the same object as other handlers, and what of it would touch the event loop
-    (sending, receiving, initial metadata) raises `UsageError`. A step cannot be cancelled: when the call is over,
+    (`Limits.max_sync_threads`), the next one when there is room for its reply; between two steps it has none. All steps
+    of a call have the same context. It sees the same object as other handlers, and what of it would touch the event
+    loop (sending, receiving, initial metadata) raises `UsageError`. A step cannot be cancelled: when the call is over,
     `status` is no longer `None`, and a generator is closed behind the step that runs.
 
     A generator is closed in its own task and context, however its call ends. `raise RpcError(...)` ends the call with

@@ -93,7 +93,7 @@ class _Statistics(_Numbers):
 class ServerStatistics(_Statistics):
     """A server, as it was when it was asked."""
 
-    handlers_open: int
+    stragglers_open: int
     """Handlers that still run although their call has ended."""
     detached_open: int
     """Those of them that took longer than `Limits.handler_cleanup_seconds`: nobody waits for them any more."""
@@ -118,7 +118,7 @@ class ServerStatistics(_Statistics):
     @property
     def is_idle(self) -> bool:
         """No call is open, and no handler runs."""
-        return not self.calls_open and not self.handlers_open
+        return not self.calls_open and not self.stragglers_open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ def of_server(core: ServerCore) -> ServerStatistics:
     return ServerStatistics(
         **_common(core.counters, core.connections),
         calls_open=calls_open,
-        handlers_open=calls - calls_open + len(core.detached),
+        stragglers_open=calls - calls_open + len(core.detached),
         detached_open=len(core.detached),
         detached=0 if equipment is None else equipment.stragglers.detached_in_all,
         loop_blocked=core.blocked_in_all,

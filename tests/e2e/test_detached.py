@@ -102,7 +102,7 @@ async def test_its_place_is_free_and_the_log_says_once_where_it_is(
         assert f", in {handler}\n" in text
         assert stubborn.ended == 0
         now = pair.server.statistics()
-        assert (now.calls_open, now.handlers_open, now.detached_open, now.is_idle) == (0, 1, 1, False)
+        assert (now.calls_open, now.stragglers_open, now.detached_open, now.is_idle) == (0, 1, 1, False)
         assert now.threads_busy == (1 if handler == "blocking" else 0)
         (live,) = pair.server.streams()
         assert (live.method, live.waits_for) == ("/penstock.test.echo.Echo/ServerStream", penstock.Waiting.DETACHED)

@@ -95,7 +95,7 @@ async def test_handlers_of_clients_that_are_gone_are_seen_and_waited_for() -> No
             await entered.wait()
         await until(lambda: not pair.server._core.connections)
         assert [live.waits_for for live in pair.server.streams()] == [penstock.Waiting.ENDED]
-        assert pair.server.statistics().handlers_open == 1
+        assert pair.server.statistics().stragglers_open == 1
         stopping = asyncio.ensure_future(pair.server.stop(grace=0))
         stopping.add_done_callback(lambda _: order.append("server"))
         await turns(5)

@@ -83,7 +83,7 @@ async def test_hundreds_of_open_streams_hold_no_thread() -> None:
             while True:
                 yield Note(payload=KIB)
 
-    limits = penstock.Limits(sync_threads=2, stream_window_bytes=2048, send_buffer_bytes=1024)
+    limits = penstock.Limits(max_sync_threads=2, stream_window_bytes=2048, send_buffer_bytes=1024)
     async with connected(Endless(), server_limits=limits, client_limits=TINY) as pair:
         streams = [pair.client.server_stream(Note()) for _ in range(500)]
         for stream in streams:
@@ -102,7 +102,7 @@ async def test_hundreds_of_open_streams_hold_no_thread() -> None:
 async def test_streams_that_block_every_thread_they_may_leave_some_for_unary_calls() -> None:
     # field.md 1a, rows 2 and 4: one stream in the only worker, and the health check hangs.
     service = Sync()
-    async with connected(service, server_limits=penstock.Limits(sync_threads=4)) as pair:
+    async with connected(service, server_limits=penstock.Limits(max_sync_threads=4)) as pair:
         async with AsyncExitStack() as open_streams:
             for _ in range(10):
                 await open_streams.enter_async_context(pair.client.server_stream(Note(text="block", number=1)))
@@ -116,7 +116,7 @@ async def test_streams_that_block_every_thread_they_may_leave_some_for_unary_cal
 async def test_a_call_too_many_is_told_so_at_once() -> None:
     # field.md 1a, row 1: where no thread was free, calls waited for ever.
     service = Sync()
-    async with connected(service, server_limits=penstock.Limits(sync_threads=1, sync_queue_calls=2)) as pair:
+    async with connected(service, server_limits=penstock.Limits(max_sync_threads=1, max_sync_queue_calls=2)) as pair:
         calls = [asyncio.ensure_future(pair.client.unary(Note(text="block", number=n))) for n in range(3)]
         await service.gate.until_blocked()
         await until(lambda: pair.server.statistics().thread_waits_open == 2)
@@ -137,7 +137,7 @@ async def test_a_call_too_many_is_told_so_at_once() -> None:
 async def test_a_call_for_which_no_thread_comes_free_is_told_so(kind: str) -> None:
     # field.md 1a, row 1, once more: threads that are stuck, and a queue that never moves.
     service = Sync()
-    limits = penstock.Limits(sync_threads=1, sync_queue_seconds=0.05)
+    limits = penstock.Limits(max_sync_threads=1, sync_queue_timeout_seconds=0.05)
     async with connected(service, server_limits=limits) as pair:
         stuck = asyncio.ensure_future(pair.client.unary(Note(text="block")))
         await service.gate.until_blocked()
@@ -156,7 +156,7 @@ async def test_a_call_for_which_no_thread_comes_free_is_told_so(kind: str) -> No
 
 async def test_a_new_stream_too_many_is_refused_and_one_that_has_begun_is_not() -> None:
     service = Sync()
-    async with connected(service, server_limits=penstock.Limits(sync_threads=1, sync_queue_calls=1)) as pair:
+    async with connected(service, server_limits=penstock.Limits(max_sync_threads=1, max_sync_queue_calls=1)) as pair:
         async with (
             pair.client.server_stream(Note(text="block", number=2)) as first,
             pair.client.server_stream(Note(number=2)) as second,
@@ -259,7 +259,7 @@ async def test_what_a_handler_raises_is_its_status(caplog: pytest.LogCaptureFixt
 
 async def test_a_step_that_takes_too_long_keeps_its_thread_and_not_its_call() -> None:
     service = Sync()
-    async with connected(service, server_limits=penstock.Limits(sync_threads=2)) as pair:
+    async with connected(service, server_limits=penstock.Limits(max_sync_threads=2)) as pair:
         call = asyncio.ensure_future(pair.client.unary(Note(text="block"), timeout=1))
         await service.gate.until_blocked()
         with pytest.raises(penstock.DeadlineExceeded):
@@ -279,7 +279,7 @@ async def test_a_call_that_ends_before_its_turn_never_runs() -> None:
             return super().unary(request, call)
 
     service = Noting()
-    async with connected(service, server_limits=penstock.Limits(sync_threads=1)) as pair:
+    async with connected(service, server_limits=penstock.Limits(max_sync_threads=1)) as pair:
         first = asyncio.ensure_future(pair.client.unary(Note(text="block")))
         await service.gate.until_blocked()
         second = asyncio.ensure_future(pair.client.unary(Note(text="second")))

@@ -7,7 +7,7 @@ from penstock._equipment import Equipment
 
 
 async def test_a_pool_that_was_closed_is_replaced_and_goes_on_counting() -> None:
-    equipment = Equipment(asyncio.get_running_loop(), Limits(sync_threads=3))
+    equipment = Equipment(asyncio.get_running_loop(), Limits(max_sync_threads=3))
     first = equipment.pool
     equipment.open_pool()
     assert equipment.pool is first

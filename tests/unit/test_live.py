@@ -210,7 +210,7 @@ async def test_a_sync_handler_that_has_no_thread_waits_for_one() -> None:
             go_on.wait()
             return request
 
-    async with echoing(Blocking(), server_limits=Limits(sync_threads=1)) as (client, channel):
+    async with echoing(Blocking(), server_limits=Limits(max_sync_threads=1)) as (client, channel):
         calls = [asyncio.ensure_future(client.unary(NOTE)) for _ in range(2)]
         await settle()
         await asyncio.to_thread(entered.wait)

@@ -125,7 +125,7 @@ async def test_a_handler_that_goes_on_after_the_end_is_counted() -> None:
             await settle()
         await settle()
         now = channel.server.statistics()
-        assert (now.calls_open, now.handlers_open, now.calls_ended) == (0, 1, 1)
+        assert (now.calls_open, now.stragglers_open, now.calls_ended) == (0, 1, 1)
         assert not now.is_idle
         go_on.set()
         await settle()
@@ -150,12 +150,12 @@ async def test_a_handler_that_nobody_waits_for_any_more_is_counted_as_long_as_it
         (live,) = channel.server.streams()
         assert (live.state, live.waits_for) == ("detached", Waiting.DETACHED)
         now = channel.server.statistics()
-        assert (now.calls_open, now.handlers_open, now.detached_open, now.detached) == (0, 1, 1, 1)
+        assert (now.calls_open, now.stragglers_open, now.detached_open, now.detached) == (0, 1, 1, 1)
         assert not now.is_idle
         go_on.set()
         await settle()
         now = channel.server.statistics()
-        assert (now.handlers_open, now.detached_open, now.detached) == (0, 0, 1)
+        assert (now.stragglers_open, now.detached_open, now.detached) == (0, 0, 1)
         assert now.is_idle
 
 
@@ -168,7 +168,7 @@ async def test_threads_and_what_waits_for_one_are_counted() -> None:
             go_on.wait()
             return request
 
-    async with echoing(Blocking(), server_limits=Limits(sync_threads=1)) as (client, channel):
+    async with echoing(Blocking(), server_limits=Limits(max_sync_threads=1)) as (client, channel):
         calls = [asyncio.ensure_future(client.unary(NOTE)) for _ in range(3)]
         await settle()
         now = channel.server.statistics()

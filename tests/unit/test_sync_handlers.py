@@ -330,7 +330,7 @@ async def test_what_a_handler_returns_when_its_call_is_over_is_closed(cleanup_se
         await until(lambda: server._core.detached if cleanup_seconds < 1 else equipment(server).stragglers.cancelled)
         gate.set()
         await until(replies.closed.is_set)
-        await until(lambda: not server.statistics().handlers_open and not server.statistics().threads_busy)
+        await until(lambda: not server.statistics().stragglers_open and not server.statistics().threads_busy)
 
 
 async def test_what_a_handler_returns_is_closed_though_no_step_was_taken() -> None:
@@ -344,7 +344,7 @@ async def test_what_a_handler_returns_is_closed_though_no_step_was_taken() -> No
         assert gate.wait(BOUND_SECONDS)
         return iter([])
 
-    limits = Limits(sync_threads=1)
+    limits = Limits(max_sync_threads=1)
     async with connected(served(Kind.SERVER_STREAM, opens), server_limits=limits) as channel, AsyncExitStack() as stack:
         server = channel.server
         first, second = [await stack.enter_async_context(channel.stream(PATHS[Kind.SERVER_STREAM])) for _ in range(2)]
@@ -380,7 +380,7 @@ async def test_a_handler_that_is_detached_before_it_hears_of_its_cancellation_is
                 closed.set()
 
     service = served(Kind.SERVER_STREAM, replies)
-    async with connected(service, server_limits=Limits(sync_threads=1)) as channel, AsyncExitStack() as stack:
+    async with connected(service, server_limits=Limits(max_sync_threads=1)) as channel, AsyncExitStack() as stack:
         server = channel.server
         streams = []
         for request in gates:
@@ -423,7 +423,7 @@ async def test_a_server_that_stopped_counts_the_threads_that_are_still_busy() ->
         assert (len(report.stuck), counts.threads_busy, counts.threads_open) == (1, 1, 1)
         gate.set()
         await until(lambda: not server.statistics().threads_open)
-        assert (server.statistics().threads_busy, server.statistics().handlers_open) == (0, 0)
+        assert (server.statistics().threads_busy, server.statistics().stragglers_open) == (0, 0)
 
 
 async def test_a_detached_handler_is_there_until_what_is_around_it_has_ended_too() -> None:
@@ -454,6 +454,6 @@ async def test_a_detached_handler_is_there_until_what_is_around_it_has_ended_too
         await until(lambda: bool(server._core.detached))
         gate.set()
         await until(lambda: not server.statistics().threads_busy)
-        assert server.statistics().handlers_open == 1
+        assert server.statistics().stragglers_open == 1
         left.set()
         await until(lambda: not server._core.detached)

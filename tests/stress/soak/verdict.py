@@ -50,7 +50,7 @@ def _of_side(side: str, report: dict[str, Any]) -> Iterator[str]:
     yield from (f"left on the {side}: {left}" for left in report["left"])
     for name, statistics in report["statistics"].items():
         ended = sum(statistics["ends"].values())
-        if statistics["calls_open"] or statistics.get("handlers_open") or statistics["calls_begun"] != ended:
+        if statistics["calls_open"] or statistics.get("stragglers_open") or statistics["calls_begun"] != ended:
             yield f"{side}, {name}: {statistics['calls_begun']} calls began, {ended} ended: {statistics}"
         if statistics.get("handlers_detached_in_all"):
             yield f"{side}, {name}: {statistics['handlers_detached_in_all']} handlers were detached"
