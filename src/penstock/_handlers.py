@@ -16,6 +16,7 @@ from penstock._sync_handlers import SyncStream, in_a_thread
 from penstock.codec import PROTOBUF
 from penstock.ends import End
 from penstock.errors import RpcError, UsageError
+from penstock.live import Waiting
 from penstock.method import Kind, Method, raw_method, server_codec
 from penstock.server_calls import FAILED, ServerStream
 from penstock.service import Service
@@ -68,15 +69,18 @@ class Route:
     async def _serve_inside(self, call: ServerStream[Any, Any], around: Around) -> None:
         """The same inside of the interceptors. They are left before the status goes out, and a reply goes with it."""
         if around.authenticate is not None:
+            call._outside = Waiting.AUTHENTICATE
             call.identity = await awaited(around.authenticate, call, "authenticate")
             call._check_going()
         inside, payload = Inside(), None
         outcome: BaseException | None = None
         try:
+            call._outside = Waiting.INTERCEPTOR
             try:
                 for interceptor in around.interceptors:
                     await inside.enter(interceptor, call)
                     call._check_going()
+                call._outside = None
                 if self.kind.one_reply:
                     reply = await self._one_reply(call)
                     if call._status is None:  # else the handler cancelled the call, and returned
@@ -85,6 +89,7 @@ class Route:
                     await self._many_replies(call)
             except BaseException as error:  # noqa: BLE001  # kept: raised below, unless an interceptor raises another
                 outcome = error
+            call._outside = Waiting.INTERCEPTOR
             while inside:
                 call._expected = _expected(call, outcome)
                 outcome = await inside.leave_innermost(outcome)
@@ -93,6 +98,7 @@ class Route:
         finally:
             # Left here, it and the frames it remembers would keep each other until a garbage collection.
             del outcome
+        call._outside = None
         if payload is None:
             call._finish_ok()
         else:

@@ -35,9 +35,12 @@ class Waiting(Enum):
     """What a call waits for. The first that is true, in this order."""
 
     INTERCEPTOR = "interceptor"
-    """A client's call, not sent yet: an interceptor has not come to its `yield`."""
+    """A client's call, not sent yet, or a server's, whose handler has not begun: an interceptor has not come to its
+    `yield`. Of a server also behind the handler: one has not come to its end."""
     CREDENTIALS = "credentials"
     """A client's call, not sent yet: its credentials are being fetched."""
+    AUTHENTICATE = "authenticate"
+    """A server's call, whose handler has not begun: what `Server(authenticate=...)` was given has not returned."""
     CONNECTING = "connecting"
     """A client's call, not sent yet: there is no connection that takes calls."""
     PLACE = "place"
@@ -171,7 +174,11 @@ def _held_up(call: ServerStream[Any, Any]) -> Waiting | None:
     if call._status is not None:
         return Waiting.DETACHED if call._life is DETACHED else Waiting.ENDED
     job = call.job if isinstance(call, SyncStream) else None
-    return Waiting.THREAD if job is not None and job.is_waiting else None
+    if job is not None and job.is_waiting:
+        return Waiting.THREAD
+    # Only set where there is something around the handler: calls of servers without it pay nothing for this.
+    outside: Waiting | None = getattr(call, "_outside", None)
+    return outside
 
 
 def _of_client_call(call: ClientCall[Any, Any], waits_for: Waiting | None) -> LiveStream:

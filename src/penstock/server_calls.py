@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from penstock._server_connection import ServerConnection
     from penstock._timers import Timers
     from penstock.compression import Compression
+    from penstock.live import Waiting
     from penstock.metadata import MetadataLike, MetadataValue
     from penstock.tls import TlsPeer
 
@@ -64,6 +65,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         "_expected",
         "_expected_end",
         "_metadata",
+        "_outside",
         "_places",
         "_request_pairs",
         "_task",
@@ -72,6 +74,9 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         "identity",
         "method",
     )
+
+    _outside: Waiting | None
+    """What it waits for outside of its handler; without something around it this is never set."""
 
     def __init__(
         self,
@@ -308,24 +313,17 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         life = self._life = self._life.end
         if life is RELEASED:
             self._release()
-        elif life is not BEREFT:
-            pass  # the handler takes its last step
-        elif self._is_told():
+        elif life is BEREFT and self._is_told():
             # By what it waits for, or it does so itself: its cleanup should not be disturbed.
             self._cancelling = self._loop.call_later(NOTICE_SECONDS, self._cancel_handler)
-        else:
+        elif life is BEREFT:  # else the handler takes its last step
             # After tasks of its own that wait on this stream were told: they may end it by themselves, in order.
             self._cancelling = self._loop.call_soon(self._cancel_unless_told)
 
     def _is_told(self) -> bool:
         """The handler learns of the end by itself."""
-        task = self._task
-        return (
-            task is self._receiver
-            or task in self._send_waiters.values()
-            or any(task is sending for _, sending in self._sources)
-            or task is asyncio.current_task()
-        )
+        told = (self._receiver, *self._send_waiters.values(), *(sending for _, sending in self._sources))
+        return self._task in told or self._task is asyncio.current_task()
 
     def _cancel_unless_told(self) -> None:
         if self._told == id(self._task):

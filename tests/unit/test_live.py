@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import penstock.testing
 from penstock import (
     Cancelled,
     Channel,
     End,
+    EndOfStream,
     Kind,
     Limits,
     LiveStream,
     Server,
+    ServerCall,
     ServerStream,
     Stream,
     UsageError,
@@ -32,7 +36,7 @@ from tests.wire.engine import REQUEST
 from tests.wire.frames import PREFACE, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from tests.protos.echo_pb2 import Note
 
@@ -218,6 +222,33 @@ async def test_a_sync_handler_that_has_no_thread_waits_for_one() -> None:
         assert waiting == [Waiting.NOTHING.value, Waiting.THREAD.value]
         go_on.set()
         await asyncio.gather(*calls)
+
+
+async def test_a_call_outside_of_its_handler_waits_for_what_is_around_it() -> None:
+    known, entered, returned, left = (asyncio.Event() for _ in range(4))
+
+    async def authenticate(_call: ServerCall) -> None:
+        await known.wait()
+
+    @asynccontextmanager
+    async def around(_call: ServerCall) -> AsyncIterator[None]:
+        await entered.wait()
+        yield
+        await left.wait()
+
+    async def handler(_stream: ServerStream[bytes, bytes]) -> None:
+        await returned.wait()
+
+    server = Server([], fallback=handler, interceptors=[around], authenticate=authenticate)
+    seen = []
+    async with penstock.testing.connected(server=server) as channel, channel.stream(PATH) as client:
+        for gate in (known, entered, returned, left):
+            await settle()
+            seen += [live.waits_for for live in server.streams()]
+            gate.set()
+        with pytest.raises(EndOfStream):
+            await client.receive()
+    assert seen == [Waiting.AUTHENTICATE, Waiting.INTERCEPTOR, Waiting.NOTHING, Waiting.INTERCEPTOR]
 
 
 @pytest.mark.parametrize("service", ["/penstock.test.echo.Echo/", ""])
