@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 
 import penstock
@@ -48,5 +49,7 @@ async def leave(address: str, how: str) -> None:
 
 
 if __name__ == "__main__":
+    # A shell has what it runs in the background ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(leave(*sys.argv[1:]))
