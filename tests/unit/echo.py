@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Never
@@ -69,6 +70,19 @@ class Waiting(EchoBase):
     async def both_stream(self, stream: ServerStream[Note, Note]) -> None:
         del stream
         await self._wait()
+
+
+class Blocking(Echo):
+    """Its handler of one → one is no coroutine, and blocks a thread until `go_on`."""
+
+    def __init__(self) -> None:
+        self.entered, self.go_on = threading.Event(), threading.Event()
+
+    def unary(self, request: Note, call: ServerCall) -> Note:  # type: ignore[override]  # a sync handler
+        del call
+        self.entered.set()
+        self.go_on.wait()
+        return request
 
 
 @asynccontextmanager

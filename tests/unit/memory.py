@@ -104,6 +104,24 @@ async def connected(
         await server.stop(0)
 
 
+@asynccontextmanager
+async def one_cleans_up() -> AsyncIterator[tuple[MemoryChannel, asyncio.Event]]:
+    """Give a channel whose only call is over, and what its handler still waits for."""
+    go_on = asyncio.Event()
+
+    async def cleaning_up(stream: ServerStream[bytes, bytes]) -> None:
+        try:
+            await stream.receive()
+        finally:
+            await go_on.wait()
+
+    async with connected(fallback=cleaning_up) as channel:
+        async with channel.stream("/test.Service/Method"):
+            await settle()
+        await settle()
+        yield channel, go_on
+
+
 class Ends:
     """Both ends of one call of bytes."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +27,9 @@ from penstock import (
 )
 from penstock._server_connection import ServerConnection
 from penstock.testing import ManualClock
-from tests.unit.echo import NOTE, Echo, echoing
+from tests.unit.echo import NOTE, Blocking, echoing
 from tests.unit.echo import Waiting as WaitingService
-from tests.unit.memory import Ends, attach, both_ends, connected, equipment, settle
+from tests.unit.memory import Ends, attach, both_ends, equipment, one_cleans_up, settle
 from tests.unit.sides import FULL, Side, awaited, both_ways, hold, let_go, small_ends
 from tests.wire.engine import REQUEST
 from tests.wire.frames import PREFACE, Peer
@@ -38,7 +37,6 @@ from tests.wire.frames import PREFACE, Peer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from tests.protos.echo_pb2 import Note
 
 PATH = "/test.Service/Method"
 
@@ -143,18 +141,7 @@ async def test_a_client_that_waits_for_initial_metadata_waits_for_a_message() ->
 
 
 async def test_a_handler_that_goes_on_after_the_end_is_still_seen() -> None:
-    go_on = asyncio.Event()
-
-    async def cleaning_up(stream: ServerStream[bytes, bytes]) -> None:
-        try:
-            await stream.receive()
-        finally:
-            await go_on.wait()
-
-    async with connected(fallback=cleaning_up) as channel:
-        async with channel.stream(PATH):
-            await settle()
-        await settle()
+    async with one_cleans_up() as (channel, go_on):
         assert not [*channel.streams()]
         (live,) = channel.server.streams()
         assert live.waits_for is Waiting.ENDED
@@ -205,22 +192,14 @@ async def test_a_send_waits_for_the_window_of_its_stream_or_of_the_whole_connect
 
 
 async def test_a_sync_handler_that_has_no_thread_waits_for_one() -> None:
-    entered, go_on = threading.Event(), threading.Event()
-
-    class Blocking(Echo):
-        def unary(self, request: Note, call: Any) -> Note:  # type: ignore[override]  # a sync handler
-            del call
-            entered.set()
-            go_on.wait()
-            return request
-
-    async with echoing(Blocking(), server_limits=Limits(max_sync_threads=1)) as (client, channel):
+    service = Blocking()
+    async with echoing(service, server_limits=Limits(max_sync_threads=1)) as (client, channel):
         calls = [asyncio.ensure_future(client.unary(NOTE)) for _ in range(2)]
         await settle()
-        await asyncio.to_thread(entered.wait)
+        await asyncio.to_thread(service.entered.wait)
         waiting = sorted(live.waits_for.value for live in channel.server.streams())
         assert waiting == [Waiting.NOTHING.value, Waiting.THREAD.value]
-        go_on.set()
+        service.go_on.set()
         await asyncio.gather(*calls)
 
 

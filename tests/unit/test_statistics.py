@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -25,13 +24,10 @@ from penstock import (
 from penstock._server_connection import ServerConnection
 from penstock.testing import ManualClock
 from tests.protos.echo_penstock import EchoClient
-from tests.unit.echo import NOTE, Echo, echoing
+from tests.unit.echo import NOTE, Blocking, Echo, echoing
 from tests.unit.echo import Waiting as WaitingService
-from tests.unit.memory import attach, both_ends, connected, equipment, settle
+from tests.unit.memory import attach, both_ends, connected, equipment, one_cleans_up, settle
 from tests.wire.frames import PREFACE, Peer
-
-if TYPE_CHECKING:
-    from tests.protos.echo_pb2 import Note
 
 PATH = "/test.Service/Method"
 
@@ -112,18 +108,7 @@ async def test_a_connection_that_a_stop_cut_is_drained() -> None:
 
 
 async def test_a_handler_that_goes_on_after_the_end_is_counted() -> None:
-    go_on = asyncio.Event()
-
-    async def cleaning_up(stream: ServerStream[bytes, bytes]) -> None:
-        try:
-            await stream.receive()
-        finally:
-            await go_on.wait()
-
-    async with connected(fallback=cleaning_up) as channel:
-        async with channel.stream(PATH):
-            await settle()
-        await settle()
+    async with one_cleans_up() as (channel, go_on):
         now = channel.server.statistics()
         assert (now.calls_open, now.stragglers_open, now.calls_ended) == (0, 1, 1)
         assert not now.is_idle
@@ -160,20 +145,13 @@ async def test_a_handler_that_nobody_waits_for_any_more_is_counted_as_long_as_it
 
 
 async def test_threads_and_what_waits_for_one_are_counted() -> None:
-    go_on = threading.Event()
-
-    class Blocking(Echo):
-        def unary(self, request: Note, call: Any) -> Note:  # type: ignore[override]  # a sync handler
-            del call
-            go_on.wait()
-            return request
-
-    async with echoing(Blocking(), server_limits=Limits(max_sync_threads=1)) as (client, channel):
+    service = Blocking()
+    async with echoing(service, server_limits=Limits(max_sync_threads=1)) as (client, channel):
         calls = [asyncio.ensure_future(client.unary(NOTE)) for _ in range(3)]
         await settle()
         now = channel.server.statistics()
         assert (now.threads_open, now.thread_waits_open) == (1, 2)
-        go_on.set()
+        service.go_on.set()
         await asyncio.gather(*calls)
         now = channel.server.statistics()
         assert (now.threads_open, now.thread_waits_open) == (1, 0)
