@@ -6,58 +6,49 @@ import random
 from math import inf
 from typing import TYPE_CHECKING
 
+from penstock._timers import Watch
+
 if TYPE_CHECKING:
     from penstock._server_connection import ServerConnection
-    from penstock._timers import Expiring, Timers
+    from penstock._timers import Timers
     from penstock.limits import Limits
 
 JITTER = 0.1
 """Of the age: clients that came together, after a restart for example, do not leave together. Source: proposal A9."""
 
 
-class Lifetime:
+class Lifetime(Watch["ServerConnection"]):
     """Sends a client away, gently: new calls go over a new connection, to another server perhaps."""
 
-    __slots__ = ("_age_at", "_among", "_connection", "_grace", "_idle", "_idle_since", "_is_old", "_timers")
+    __slots__ = ("_age_at", "_grace", "_idle", "_idle_since", "_is_old")
 
     def __init__(self, connection: ServerConnection, timers: Timers, limits: Limits) -> None:
-        self._connection = connection
-        self._timers = timers
+        super().__init__(connection, timers)
         self._idle = limits.max_connection_idle_seconds
         self._grace = limits.max_connection_age_grace_seconds
         self._age_at = limits.max_connection_age_seconds
         self._idle_since = 0.0
         self._is_old = False
-        self._among: set[Expiring] = set()
 
     def start(self) -> None:
         """The connection is established."""
-        if self._idle == self._age_at == inf:
+        if self._is_over or self._idle == self._age_at == inf:
             return
         now = self._idle_since = self._connection.loop.time()
         self._age_at = now + self._age_at * random.uniform(1 - JITTER, 1 + JITTER)
         self._arm(now)
 
-    def stop(self) -> None:
-        """The connection is over, or leaves for another reason."""
-        self._among.discard(self)
-        self._idle = self._age_at = inf
-        self._connection = None  # type: ignore[assignment]  # no cycle is left; nothing of this runs any more
-
     def note_unused(self) -> None:
         """The last call ended."""
-        if self._idle < inf:
+        if self._idle < inf and not self._is_over:
             self._idle_since = self._connection.loop.time()
 
     def _arm(self, now: float) -> None:
         left = min(self._age_at, self._idle_since + self._idle) - now
         if left < inf:
-            left = max(left, 0.001)
-            self._among = self._timers.add(now + left, left, self)
+            self._wait(max(left, 0.001))
 
-    def _on_expired(self) -> None:
-        if self._idle == self._age_at == inf:
-            return  # it was stopped in the moment its time came
+    def _look(self) -> None:
         now = self._connection.loop.time()
         if self._is_old:
             self._connection.end_calls("the connection has come to its age")
@@ -65,7 +56,7 @@ class Lifetime:
             self._is_old = True
             self._connection.send_away("max_age")
             if self._grace < inf:
-                self._among = self._timers.add(now + self._grace, self._grace, self)
+                self._wait(self._grace)
         else:
             if self._connection.calls:
                 self._idle_since = now

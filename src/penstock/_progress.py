@@ -5,25 +5,25 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from penstock._timers import Watch
+
 if TYPE_CHECKING:
-    from penstock._timers import Expiring, Timers
+    from penstock._timers import Timers
     from penstock._transport import Transport
 
 
-class WriteProgress:
+class WriteProgress(Watch["Transport"]):
     """Ends a connection whose socket took not one byte for `timeout_seconds`, though there is something to write.
 
     Bulk fills the socket's buffer many times a second, so it is not the timer that follows: it stands while there is
     anything to see, and looks at what became of the buffer.
     """
 
-    __slots__ = ("_among", "_armed", "_connection", "_fills", "_seen", "_timeout", "_timers")
+    __slots__ = ("_armed", "_fills", "_seen", "_timeout")
 
     def __init__(self, connection: Transport, timers: Timers, timeout_seconds: float) -> None:
-        self._connection = connection
-        self._timers = timers
+        super().__init__(connection, timers)
         self._timeout = timeout_seconds
-        self._among: set[Expiring] = set()
         self._armed = False
         self._fills = 0
         self._seen = 0, 0
@@ -31,24 +31,17 @@ class WriteProgress:
     def note_full(self) -> None:
         """The socket takes no more."""
         self._fills += 1
-        if not self._armed and self._timeout < inf:
+        if not self._armed and not self._is_over and self._timeout < inf:
             self._arm()
-
-    def stop(self) -> None:
-        """The connection is over."""
-        self._among.discard(self)
-        self._timeout = inf
-        self._connection = None  # type: ignore[assignment]  # no cycle is left; nothing of this runs any more
 
     def _arm(self) -> None:
         self._armed = True
         self._seen = self._fills, self._connection.unwritten_bytes
-        now = self._connection.loop.time()
-        self._among = self._timers.add(now + self._timeout, self._timeout, self)
+        self._wait(self._timeout)
 
-    def _on_expired(self) -> None:
+    def _look(self) -> None:
         self._armed = False
-        if self._timeout == inf or not self._connection.is_full:
+        if not self._connection.is_full:
             return
         if (self._fills, self._connection.unwritten_bytes) != self._seen:
             self._arm()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 
 class Expiring(Protocol):
@@ -97,3 +97,43 @@ class Timers:
                 item._on_expired()
             except Exception as error:  # noqa: BLE001 - it is told, and the deadlines of others must not be lost with it
                 self._loop.call_exception_handler({"message": f"{item!r} failed as it expired", "exception": error})
+
+
+class Timed(Protocol):
+    """What can be watched."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+
+TimedT = TypeVar("TimedT", bound=Timed)
+
+
+class Watch(Generic[TimedT]):
+    """Looks at a connection when a time is over, and chooses the next; until it is stopped."""
+
+    __slots__ = ("_among", "_connection", "_is_over", "_timers")
+
+    def __init__(self, connection: TimedT, timers: Timers) -> None:
+        self._connection = connection
+        self._timers = timers
+        self._among: set[Expiring] = set()
+        self._is_over = False
+
+    def stop(self) -> None:
+        """The connection is over, or is watched no more. Harmless when repeated."""
+        self._is_over = True
+        self._among.discard(self)
+        self._connection = None  # type: ignore[assignment]  # no cycle is left; nothing of this runs any more
+
+    def _wait(self, seconds: float) -> None:
+        """Look when so much time is over."""
+        if not self._is_over:  # what it did may have stopped it
+            self._among = self._timers.add(self._connection.loop.time() + seconds, seconds, self)
+
+    def _on_expired(self) -> None:
+        if not self._is_over:  # what expired before it in this moment may have stopped it
+            self._look()
+
+    def _look(self) -> None:
+        raise NotImplementedError

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock._timers import FEW_TICKS, Timers
+from penstock._timers import FEW_TICKS, Timers, Watch
 from tests.unit.manual_loop import ManualLoop
 
 
@@ -179,3 +181,43 @@ def test_calls_that_end_long_before_their_deadline_leave_no_ticks_behind() -> No
     loop.advance(200_000.0)
     assert [item.expired for item in kept] == [[100_000.0 + number] for number in range(len(kept))]
     assert (timers._ticks, timers._order) == ({}, [])
+
+
+class Looking(Watch[Any]):
+    """Looks every second, and notes when."""
+
+    def __init__(self, loop: ManualLoop, timers: Timers) -> None:
+        super().__init__(SimpleNamespace(loop=loop), timers)
+        self.looked: list[float] = []
+        self.others: list[Looking] = []
+        self._wait(1.0)
+
+    def _look(self) -> None:
+        self.looked.append(self._connection.loop.now)
+        for other in self.others:
+            other.stop()
+        self._wait(1.0)
+
+
+def test_a_watch_looks_until_it_is_stopped_and_keeps_nothing_then() -> None:
+    loop = ManualLoop(100.0)
+    timers = timers_of(loop)
+    watch = Looking(loop, timers)
+    loop.advance(103.5)
+    assert [round(at, 1) for at in watch.looked] == [101.0, 102.0, 103.0]
+    for _ in range(2):
+        watch.stop()
+        assert (watch._connection, len(timers)) == (None, 0)
+    loop.advance(110)
+    assert len(watch.looked) == 3
+
+
+def test_a_watch_that_is_stopped_as_its_time_comes_does_not_look_and_one_that_stops_itself_waits_no_more() -> None:
+    loop = ManualLoop(100.0)
+    timers = timers_of(loop)
+    watches = [Looking(loop, timers) for _ in range(2)]
+    for watch in watches:
+        watch.others = watches  # whichever is the first stops both
+    loop.advance(110)
+    assert sum(len(watch.looked) for watch in watches) == 1
+    assert len(timers) == 0
