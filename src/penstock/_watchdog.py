@@ -36,7 +36,10 @@ class Watched(Protocol):
 
 
 class Watchdog:
-    """Watches one loop for the servers that listen in it. The loop's thread makes it."""
+    """Watches one loop for the servers that listen in it. The loop's thread makes it.
+
+    It is one loop: the log says once what blocks it, and each server counts what took longer than its own limit.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -67,10 +70,12 @@ class Watchdog:
         self._answered_at = monotonic()
 
     def _wait_for_answer(self) -> None:
-        asked_at, is_told = monotonic(), False
+        asked_at = monotonic()
+        told: list[Watched] = []
         while True:
-            limit_seconds = min((server.limits.blocked_loop_seconds for server in list(self.watched)), default=math.inf)
-            step_seconds = min(limit_seconds, LONGEST_STEP_SECONDS)
+            watched = list(self.watched)
+            step_seconds = min((server.limits.blocked_loop_seconds for server in watched), default=math.inf)
+            step_seconds = min(step_seconds, LONGEST_STEP_SECONDS)
             before, busy_before = monotonic(), process_time()
             if self._over.wait(step_seconds):
                 return
@@ -81,19 +86,21 @@ class Watchdog:
                 asked_at = now  # between two runs it need not answer
             elif now - before > 2 * step_seconds and process_time() - busy_before < (now - before) / 2:
                 asked_at = now  # the whole process stood still, or was starved: that is no fault of its loop
-            elif now - asked_at >= limit_seconds and not is_told:
-                is_told = True
-                self._tell(now - asked_at)
-        if is_told:
+            else:
+                late = [each for each in watched if now - asked_at >= each.limits.blocked_loop_seconds]
+                if late and not told:
+                    self._tell(now - asked_at, watched)
+                for server in late:
+                    if server not in told:
+                        told.append(server)
+                        server.blocked_in_all += 1
+        if told:
             logger.warning("the event loop goes on; it was blocked for %.1f s", self._answered_at - asked_at)
 
-    def _tell(self, seconds: float) -> None:
-        servers = list(self.watched)
+    def _tell(self, seconds: float, servers: list[Watched]) -> None:
         task = asyncio.current_task(self._loop)
         text = "the event loop has been blocked for %.1f s by %s. It is here:\n%s"
         logger.error(text, seconds, _name(task, servers), _stacks.of_thread(self._thread).rstrip())
-        for server in servers:
-            server.blocked_in_all += 1
 
 
 def _name(task: asyncio.Task[Any] | None, servers: list[Watched]) -> str:
