@@ -11,6 +11,11 @@ from penstock.errors import UsageError
 
 UNIX = "unix:"
 
+IPV4_MAPPED = bytes(10) + b"\xff\xff"
+"""What an IPv4 address has in front where a socket takes both. Source: RFC 4291 section 2.5.5.2."""
+
+LOOPBACK = bytes(15) + b"\x01"
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -87,6 +92,25 @@ def host_of(authority: str) -> str:
     bare = host if port.isdigit() and (":" not in host or host.endswith("]")) else authority
     # A name may end in the dot of the root, a certificate's never does.
     return bare.removeprefix("[").removesuffix("]").removesuffix(".")
+
+
+def network_of(host: str) -> str:
+    """What counts as one peer: an IPv4 address; of IPv6 the /64, because whoever has one address there has all of it.
+
+    On the same link every machine is in one /64, so a link-local address stands for itself. Source: RFC 6177.
+    """
+    if ":" not in host:
+        return host
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    except OSError:
+        return host
+    if packed.startswith(IPV4_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[12:])
+    is_link_local = packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+    if is_link_local or packed == LOOPBACK:
+        return host
+    return f"{socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8))}/64"
 
 
 def of_socket(sock: socket.socket) -> str:

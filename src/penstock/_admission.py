@@ -78,7 +78,7 @@ FALLBACK = Gate(is_stream=True)
 
 
 class Peer:
-    """What one address has taken."""
+    """What one address, or one network, has taken."""
 
     __slots__ = ("__weakref__", "calls", "connections", "streams")
 
@@ -151,10 +151,11 @@ class Gatekeeper:
 
     def peer(self, address: str) -> Peer:
         """What the host of an address has taken, whatever its port."""
-        host = _address.UNIX if address.startswith(_address.UNIX) else _address.host_of(address)
-        peer = self._peers.get(host)
+        is_unix = address.startswith(_address.UNIX)
+        network = _address.UNIX if is_unix else _address.network_of(_address.host_of(address))
+        peer = self._peers.get(network)
         if peer is None:
-            peer = self._peers[host] = Peer(*self._of_peer)
+            peer = self._peers[network] = Peer(*self._of_peer)
         return peer
 
     def full_for(self, address: str) -> Setting | None:

@@ -39,7 +39,7 @@ class Admission:
     """Calls of all clients, streams included. Each costs a task, about 8 KiB without its messages."""
 
     max_calls_per_peer: int = 100_000
-    """Calls of all connections from one address."""
+    """Calls of all connections from one address, or one /64 of IPv6."""
 
     max_calls_per_connection: int = 10_000
     """Calls of one connection. What opens calls and resets them faster than handlers end comes to this one."""
@@ -52,7 +52,7 @@ class Admission:
     """Streams of all clients."""
 
     max_streams_per_peer: int = 100_000
-    """Streams of all connections from one address."""
+    """Streams of all connections from one address, or one /64 of IPv6."""
 
     max_streams_per_connection: int = 10_000
     """Streams of one connection. Below `Limits.max_concurrent_streams` it keeps places for unary calls beside them."""
@@ -68,7 +68,7 @@ class Admission:
     """Clients connected. Mind the number of files that the system lets a process open."""
 
     max_connections_per_peer: int = 10_000
-    """Connections from one address."""
+    """Connections from one address, or one /64 of IPv6."""
 
     max_buffered_bytes: int = 2 * 1024**3
     """Bytes that all calls of all clients keep, received and not taken, or queued to be sent. Above that the largest

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import UsageError, _address
-from penstock._address import Address
+from penstock._address import Address, network_of
 
 
 @pytest.mark.parametrize(
@@ -207,3 +207,23 @@ def test_tls_protects_every_address_and_is_not_asked_for_together_with_plaintext
     _address.check_protection(address, tls=True, plaintext=False)
     with pytest.raises(UsageError, match="leave one out"):
         _address.check_protection(address, tls=True, plaintext=True)
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("memory", "memory"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fd00::1", "fd00::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::1", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("febf::1", "febf::1"),
+        ("fec0::1", "fec0::/64"),
+        ("not:an:address", "not:an:address"),
+    ],
+)
+def test_what_counts_as_one_peer(host: str, network: str) -> None:
+    assert network_of(host) == network
