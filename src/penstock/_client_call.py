@@ -11,7 +11,7 @@ from penstock._deadline import bounded, of_call
 from penstock._ending import CANCEL, CANCELLED, end_of
 from penstock._engine import MANY
 from penstock._interception import Inside
-from penstock._life import MADE, WITHDRAWN
+from penstock._life import ENDED, MADE, WITHDRAWN
 from penstock._message_watch import NEVER
 from penstock._telling import CLIENT, tell_end
 from penstock.ends import End
@@ -302,12 +302,13 @@ class ClientCall(Stream[RequestT, ReplyT]):
 
     def _part(self) -> None:
         """The program is done with the call."""
+        if self._life is not ENDED:
+            self._settle()  # it has ended with its connection, and its turn has not come
         self._life = self._life.leave
         self._unwatch()
 
     def _on_concluded(self, status: Status, end: End) -> None:
         life = self._life = self._life.end
-        self._channel._ends[end] += 1
         if CLIENT.isEnabledFor(end.level):
             self._tell(status, end)
         if life is WITHDRAWN:
@@ -329,9 +330,6 @@ class ClientCall(Stream[RequestT, ReplyT]):
     def _tell(self, status: Status, end: End) -> None:
         told = set() if self._connection is None else self._connection.told_ends
         tell_end(CLIENT, f"{self.method} to {self.peer or self._channel._address}", status, end, told)
-
-    def _end_of_connection(self) -> End:
-        return End.CONNECTION_LOST if self._connection is None else self._connection.end_of_calls
 
     def _judge(self, status: Status, end: End) -> tuple[Status, End]:
         # The peer may tell of the deadline first, each in its own way; to the caller it is one thing.

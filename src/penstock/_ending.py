@@ -95,11 +95,7 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
             return End.UNPROCESSED
         if cause == "reset":
             return End.PEER_CANCELLED if status.code == StatusCode.CANCELLED else End.PEER_RESET
-        return self._end_of_connection() if cause == "lost" else ENDS[cause]
-
-    def _end_of_connection(self) -> End:
-        """Why the connection ended under the call."""
-        raise NotImplementedError
+        return ENDS[cause]
 
     def _judge(self, status: Status, end: End) -> tuple[Status, End]:
         """What the peer says, as this side sees it."""
@@ -114,9 +110,10 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         *,
         retryable: bool = False,
     ) -> None:
-        """Every way to end comes here, once."""
+        """Every way to end comes here, once; but the end of the connection comes to many calls together."""
         if self._status is not None:
             return
+        self._ends()[end] += 1
         self._status = status
         self._end = end
         self._trailers = trailers
@@ -125,12 +122,27 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         self._wake_all()
         self._on_concluded(status, end)
 
+    def _end_with_connection(self, status: Status, end: End, error: RpcError) -> bool:
+        """Write the end down; it is counted elsewhere, and `_settle` comes later. False: the call has ended before."""
+        if self._status is not None:
+            return False
+        # Nobody raises this error itself, so one does for all.
+        self._status, self._end, self._error = status, end, error
+        return True
+
+    def _settle(self) -> None:
+        """Let follow what follows from an end that was written down. Harmless when repeated, and before the end."""
+        status, end = self._status, self._end
+        if status is not None and end is not None and hasattr(self._life, "end"):
+            self._wake_all()
+            self._on_concluded(status, end)
+
     def _wake_all(self) -> None:
         """Tell whoever waits to send or to receive."""
         raise NotImplementedError
 
     def _on_concluded(self, status: Status, end: End) -> None:
-        """For the side that holds the call: count the end, tell of it, and give back its place."""
+        """For the side that holds the call: tell of the end, and give back its place."""
 
     def _ends(self) -> dict[End, int]:
         """The counts of this side."""
@@ -149,6 +161,7 @@ class EndingStream(_engine.StreamBase[SendT, ReceiveT]):
         before = self._end
         self._close(status, end)
         if before is not None:
+            self._settle()
             self._reset(CANCEL)  # drops what nobody took
             self._status, self._end = status, end
             self._error = outcome(status, Origin.LOCAL)

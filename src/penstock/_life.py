@@ -32,7 +32,7 @@ class State:
 
     # Of either side.
     end: State
-    """The call has its `End`: `_conclude`, once."""
+    """The call has its `End`, once: `_conclude`, or `_settle` behind the end of the connection."""
 
     # Of a client.
     begin: State

@@ -9,19 +9,22 @@ import ssl
 import threading
 import weakref
 from math import inf
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from penstock import _address, _engine, _loop_end, tls
+from penstock import _address, _engine, _loop_end, _lost_calls, tls
+from penstock._ending import ENDS
 from penstock._liveness import Liveness
 from penstock._progress import WriteProgress
 from penstock._timers import Timers
 from penstock._tls_session import TlsSession
 from penstock.ends import End
 from penstock.keepalive import ClientKeepalive
+from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
 
+    from penstock._ending import EndingStream
     from penstock.compression import Compression
     from penstock.keepalive import ServerKeepalive
     from penstock.limits import Limits
@@ -264,6 +267,12 @@ class Transport(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     # What the engine tells.
+
+    def _on_calls_lost(
+        self, calls: list[EndingStream[Any, Any]], code: int, message: str, cause: str, unprocessed: bool
+    ) -> None:
+        end = End.UNPROCESSED if unprocessed else self.end_of_calls if cause == "lost" else ENDS[cause]
+        _lost_calls.end(self.loop, calls, Status(StatusCode(code), message), end, retryable=unprocessed)
 
     def _on_closed(self, message: str, clean: bool, foreign: bool) -> None:
         if self.end_of_calls is End.CONNECTION_LOST and (clean or foreign):

@@ -8,7 +8,7 @@ import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from penstock import _address, _tls_context, live, statistics
+from penstock import _address, _lost_calls, _tls_context, live, statistics
 from penstock._arguments import check_compression, check_kind
 from penstock._connector import ChannelState, Connector
 from penstock._counters import Counters
@@ -184,6 +184,7 @@ class Channel:
             for connection in list(self._connector.connections):
                 for call in list(connection.calls):
                     call._close(CLOSED, End.CLOSED)
+            _lost_calls.finish(self._connector.loop)
             await self._connector.close()
 
     def streams(self, *, method: str = "") -> Iterator[LiveStream]:

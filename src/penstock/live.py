@@ -159,11 +159,13 @@ def of_channel(channel: Channel, method: str) -> Iterator[LiveStream]:
             yield _of_client_call(call, waits_for)
     for connection in list(channel._connector.connections) if channel._connector is not None else ():
         for call in list(connection.calls):
-            if call.method.startswith(method) and call in connection.calls:
+            # One that has ended is there until its turn comes, if its connection is gone.
+            if call.method.startswith(method) and call._status is None:
                 yield _of_client_call(call, None)
 
 
 def _of_server_call(call: ServerStream[Any, Any]) -> LiveStream:
+    call._settle()
     route = call._connection._core.route(call.method)
     kind = Kind.BOTH_STREAM if route is None else route.kind
     return _look(call, kind, call.peer, call.identity, _held_up(call))

@@ -301,16 +301,12 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
     def _tell(self, status: Status, end: End) -> None:
         tell_end(SERVER, f"{self.method} from {self.peer}", status, end, self._connection.told_ends)
 
-    def _end_of_connection(self) -> End:
-        return self._connection.end_of_calls
-
     def _on_concluded(self, status: Status, end: End) -> None:
-        self._connection.ends[end] += 1
+        life = self._life = self._life.end
         if SERVER.isEnabledFor(end.level):
             self._tell(status, end)
         if self._deadline is not None:
             self._deadline.unwatch(self)
-        life = self._life = self._life.end
         if life is RELEASED:
             self._release()
         elif life is BEREFT and self._is_told():
@@ -349,10 +345,13 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
         return "" if self._task is None else _stacks.of_task(self._task)
 
     def _on_handler_done(self, task: asyncio.Task[None]) -> None:
+        if self._life is RUNNING:
+            if self._status is None:
+                self._on_handler_ended_early(task)
+            else:
+                self._settle()  # it has ended with its connection, before its turn came
         if self._cancelling is not None:
             self._cancelling.cancel()
-        if self._life is RUNNING:
-            self._on_handler_ended_early(task)
         before = self._life
         life = self._life = before.done
         if life is RELEASED:

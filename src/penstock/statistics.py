@@ -159,11 +159,12 @@ def of_server(core: ServerCore) -> ServerStatistics:
 def of_channel(channel: Channel) -> ChannelStatistics:
     """What `Channel.statistics` gives."""
     connections = () if channel._connector is None else channel._connector.connections
-    # One that was ended by another task is among them until its own looks.
+    # One that was ended by another task is among them until its own looks, or until its turn comes.
     starting = sum(call._status is None for call in channel._starting)
+    sent = sum(call._status is None for connection in connections for call in connection.calls)
     return ChannelStatistics(
         **_common(channel._counters, connections),
-        calls_open=starting + sum(len(connection.calls) for connection in connections),
+        calls_open=starting + sent,
         unsent_open=starting,
     )
 

@@ -141,6 +141,10 @@ class Engine:
         self.connection.adopt(call, stream_id)
         self.told.append(f"opened {stream_id} {path} {authority} {metadata} {timeout_seconds}")
 
+    def _on_calls_lost(self, calls: list[Call], code: int, message: str, cause: str, unprocessed: bool) -> None:
+        for call in calls:
+            call._on_ended(code, message, None, "transport", cause, unprocessed)
+
     def _on_settings(self) -> None:
         self.told.append("settings")
 

@@ -6,6 +6,7 @@
 //! - [`codec`], [`encoded`], [`compressed`] and [`metadata`] turn values into bytes and back
 //! - [`tally`] and [`budget`] are what is known of messages that pass and of bytes that stay
 //! - [`watch`] lets the program see messages pass by
+//! - [`lost`] gathers the calls that end with their connection
 //! - [`clock`] is the time connections are told
 //! - [`buffers`] holds the memory that crosses the seam
 //!
@@ -24,6 +25,7 @@ mod compressed;
 mod connection;
 mod done;
 mod encoded;
+mod lost;
 mod metadata;
 mod only;
 mod paths;

@@ -2,11 +2,12 @@
 
 use crate::buffers::{self, MessageBody};
 use crate::clock;
+use crate::lost::{self, Lost};
 use crate::metadata;
 use crate::slice::Slice;
 use crate::stream::StreamBase;
 use fnv::FnvHashMap;
-use penstock_core::{Cause, Closed, Connection as Core, Event, Item, Origin, Outcome, Tally};
+use penstock_core::{Closed, Connection as Core, Event, Item, Origin, Outcome, Tally};
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -162,11 +163,29 @@ impl Shared {
     pub(crate) fn dispatch(&self, py: Python<'_>, hooks: &Hooks) -> u64 {
         let events = self.with(Core::take_events);
         let happened = events.len() as u64;
-        for event in events {
-            if let Err(error) = self.tell(py, hooks, event) {
+        let complain = |told: PyResult<()>| {
+            if let Err(error) = told {
                 error.write_unraisable(py, Some(hooks.owner.bind(py)));
             }
+        };
+        let mut lost = Lost::default();
+        for event in events {
+            match event {
+                Event::Ended(id, outcome, untaken, tally) if Lost::is(&outcome) => {
+                    if !lost.fits(&outcome) {
+                        complain(lost.tell(py, hooks));
+                    }
+                    if let Some(stream) = self.end_stream(id, untaken, tally) {
+                        lost.add(stream, outcome);
+                    }
+                }
+                event => {
+                    complain(lost.tell(py, hooks));
+                    complain(self.tell(py, hooks, event));
+                }
+            }
         }
+        complain(lost.tell(py, hooks));
         happened
     }
 
@@ -218,25 +237,24 @@ impl Shared {
         untaken: Vec<Item<MessageBody>>,
         tally: Tally,
     ) -> PyResult<()> {
-        let Some(stream) = self.remove_stream(id) else { return Ok(()) };
-        let stream = stream.bind(py);
-        stream.get().keep_tally(Some(tally));
-        stream.get().end(untaken);
+        let Some(stream) = self.end_stream(id, untaken, tally) else { return Ok(()) };
         let trailers = metadata::to_python(py, outcome.trailers)?;
         let origin = match outcome.origin {
             Origin::Local => intern!(py, "local"),
             Origin::Remote => intern!(py, "remote"),
             Origin::Transport => intern!(py, "transport"),
         };
-        let cause = match outcome.cause {
-            Cause::Status => intern!(py, "status"),
-            Cause::Reset => intern!(py, "reset"),
-            Cause::Broken => intern!(py, "broken"),
-            Cause::Limit => intern!(py, "limit"),
-            Cause::Lost => intern!(py, "lost"),
-        };
-        let arguments = (outcome.code, outcome.message, trailers, origin, cause, outcome.unprocessed);
-        stream.call_method1(intern!(py, "_on_ended"), arguments).map(drop)
+        let arguments =
+            (outcome.code, outcome.message, trailers, origin, lost::cause(py, outcome.cause), outcome.unprocessed);
+        stream.call_method1(py, intern!(py, "_on_ended"), arguments).map(drop)
+    }
+
+    /// The call is over: its stream keeps what is left of it, and is forgotten here.
+    fn end_stream(&self, id: u32, untaken: Vec<Item<MessageBody>>, tally: Tally) -> Option<Py<StreamBase>> {
+        let stream = self.remove_stream(id)?;
+        stream.get().keep_tally(Some(tally));
+        stream.get().end(untaken);
+        Some(stream)
     }
 
     fn tell_stream<'py, A: pyo3::call::PyCallArgs<'py>>(
