@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from penstock.compression import Compression
 from penstock.errors import UsageError
 
@@ -14,6 +16,33 @@ def check_kind(given: object, kind: type, what: str) -> None:
     """
     if given is not None and not isinstance(given, kind):
         msg = f"{what}, not {given!r}"
+        raise UsageError(msg)
+
+
+def check_flag(name: str, given: object) -> None:
+    """Look at what is done or not.
+
+    Raises:
+        UsageError: It is neither True nor False; something empty or "no" would count as one of them.
+    """
+    if not isinstance(given, bool):
+        msg = f"{name} is True or False, not {given!r}"
+        raise UsageError(msg)
+
+
+def is_number(given: object) -> TypeGuard[float]:
+    """It is a number, of seconds for example, and neither a yes nor a no."""
+    return isinstance(given, (int, float)) and not isinstance(given, bool)
+
+
+def check_grace(given: object) -> None:
+    """Look at what calls get to end by themselves when a server stops.
+
+    Raises:
+        UsageError: It is no number of seconds, or one below 0.
+    """
+    if not is_number(given) or not given >= 0:
+        msg = f"grace is a number of seconds, 0 or more, not {given!r}"
         raise UsageError(msg)
 
 

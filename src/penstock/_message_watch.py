@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock._arguments import is_number
 from penstock.ends import End
 from penstock.errors import UsageError
 from penstock.status import Status, StatusCode
@@ -52,7 +53,7 @@ def of_limits(limits: Limits) -> MessageTimeouts:
 
 def checked(name: str, seconds: Any) -> float:
     """Look at what a program gave."""
-    if not isinstance(seconds, (int, float)) or not seconds > 0:
+    if not is_number(seconds) or not seconds > 0:
         msg = f"{name} is a number of seconds above 0, not {seconds!r}"
         raise UsageError(msg)
     return float(seconds)

@@ -10,8 +10,11 @@ from penstock.errors import UsageError
 
 __all__ = ["Admission"]
 
-MOST_SECONDS = 2_000_000.0
-"""The hint is a whole number of milliseconds that clients keep in 32 bits."""
+MOST_SECONDS = 1_400_000.0
+"""The hint, up to half as much again in whole milliseconds, is kept by clients in 32 bits with a sign."""
+
+MOST = 2**63 - 1
+"""Where the engine's numbers end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +112,8 @@ def _check_count(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         msg = f"{name} is a whole number, not {value!r}"
         raise UsageError(msg)
-    if value < 1:
-        msg = f"{name} must be above 0, not {value!r}"
+    if not 1 <= value <= MOST:
+        msg = f"{name} must be {'above 0' if value < 1 else 'below 2**63'}, not {value!r}"
         raise UsageError(msg)
 
 

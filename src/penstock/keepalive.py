@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from math import inf
 
-from penstock._arguments import check_kind
+from penstock._arguments import check_flag, check_kind, is_number
 from penstock.errors import UsageError
 
 __all__ = ["DEFAULT", "FRUGAL", "GRPC", "LIVELY", "STEADY", "ClientKeepalive", "Pair", "ServerKeepalive", "check"]
@@ -31,10 +31,8 @@ class _Checked:
         for field in fields(self):  # type: ignore[arg-type]  # its subclasses are dataclasses
             value = getattr(self, field.name)
             if not field.name.endswith("_seconds"):
-                if not isinstance(value, bool):
-                    msg = f"{field.name} is True or False, not {value!r}"
-                    raise UsageError(msg)
-            elif not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
+                check_flag(field.name, value)
+            elif not is_number(value) or not value > 0:
                 msg = f"{field.name} is a number of seconds above 0, not {value!r}"
                 raise UsageError(msg)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from math import inf
 from typing import TYPE_CHECKING
 
-from penstock._arguments import check_compression, check_kind
+from penstock._arguments import check_compression, check_flag
 from penstock._interception import check_awaitable
 from penstock._message_watch import NEVER
 from penstock.errors import UsageError
@@ -137,6 +137,9 @@ class Limits:
             if not value > 0:
                 msg = f"{field.name} must be above 0, not {value!r}"
                 raise UsageError(msg)
+        for name in ("send_buffer_bytes", "connection_buffer_bytes"):
+            self._check_range(name, 1, 2**63 - 1)
+        self._check_range("max_metadata_bytes", 1, 2**32 - 1)
         self._check_range("max_frame_bytes", 16 * KIB, 2**24 - 1)
         self._check_range("stream_window_bytes", 1, 2**31 - 1)
         self._check_range("max_receive_message_bytes", 1, 2**32 - 1)
@@ -182,7 +185,7 @@ class CallOptions:
 
     def __post_init__(self) -> None:
         NEVER.with_options(self)
-        check_kind(self.inherit_deadline, bool, "inherit_deadline is True or False")
+        check_flag("inherit_deadline", self.inherit_deadline)
         check_compression(self.compression)
         if self.credentials is not None:
             check_awaitable(self.credentials, "credentials")

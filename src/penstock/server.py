@@ -10,7 +10,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from penstock import _address, _tls_context, _watchdog, live, statistics
-from penstock._arguments import check_compression, check_kind
+from penstock._arguments import check_compression, check_grace, check_kind
 from penstock._arrival import Arrival
 from penstock._handlers import fallback_route, routes
 from penstock._interception import around_server
@@ -135,18 +135,21 @@ class Server:
                 chooses need the same: `server_context` sees to it.
             plaintext: Without `tls`, needed for an address that other machines can reach.
             grace: Seconds that open calls get to end by themselves.
-            handle_signals: False leaves SIGINT and SIGTERM to the program; then cancel this.
+            handle_signals: False leaves SIGINT and SIGTERM to the program; then cancel this. Outside of the main thread
+                it has to be False.
 
         Returns:
             What happened to the calls that were open.
 
         Raises:
             OSError: An address cannot be listened on, a port in use for example.
-            UsageError: An address has another form, or needs `tls` or `plaintext`; or the context is unfit.
+            UsageError: An address has another form, or needs `tls` or `plaintext`; the context or the grace is unfit;
+                or signals cannot be handled here.
         """
-        async with self.listening(*addresses, tls=tls, plaintext=plaintext):
-            logger.info("listening on %s", ", ".join(self._addresses))
-            with stop_signals(handle_signals) as signalled:
+        check_grace(grace)  # now: when the signal comes it is too late
+        with stop_signals(handle_signals) as signalled:
+            async with self.listening(*addresses, tls=tls, plaintext=plaintext):
+                logger.info("listening on %s", ", ".join(self._addresses))
                 await signalled.get()
                 stopping = asyncio.ensure_future(self.stop(grace))
                 again = asyncio.ensure_future(signalled.get())
@@ -218,13 +221,18 @@ class Server:
         Waits until: all calls have ended, all sockets are closed. A handler that ignores its cancellation is waited
         for as long as `Limits.handler_cleanup_seconds` says, then reported.
         Cancelling: may leave connections open; call it again.
+        Concurrency: any task, but in a handler it waits for that handler too: give it a task of its own there.
 
         Args:
             grace: Seconds that open calls get to end by themselves; 0 cancels them at once.
 
         Returns:
             What happened to the calls that were open.
+
+        Raises:
+            UsageError: The grace is no number of seconds, or one below 0; nothing was stopped.
         """
+        check_grace(grace)
         core = self._core
         self._listeners.close()
         core.draining.set()

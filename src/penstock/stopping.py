@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.ends import End
+from penstock.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -114,6 +116,9 @@ def stop_signals(handle: bool) -> Iterator[asyncio.Queue[signal.Signals]]:
     loop = asyncio.get_running_loop()
     signalled: asyncio.Queue[signal.Signals] = asyncio.Queue()
     numbers = (signal.SIGINT, signal.SIGTERM) if handle else ()
+    if handle and threading.current_thread() is not threading.main_thread():
+        msg = "signals come to the main thread alone: say serve(..., handle_signals=False) here, and cancel it to stop"
+        raise UsageError(msg)
     for number in numbers:
         loop.add_signal_handler(number, signalled.put_nowait, number)
     try:

@@ -8,6 +8,7 @@ import pytest
 
 from penstock import Admission, End, Status, UsageError
 from penstock._admission import Entrance, Gatekeeper, Meters, Setting
+from penstock.admission import MOST_SECONDS
 from penstock.method import Kind
 
 UNARY, STREAM, UPLOAD, OTHER = "/a.B/Unary", "/a.B/Stream", "/a.B/Upload", "/x.Y/Unary"
@@ -313,6 +314,10 @@ def test_each_refused_call_gets_a_hint_of_its_own() -> None:
     assert min(hints) >= 5000
     assert max(hints) <= 15000
     assert len(set(hints)) > 100
+
+
+def test_the_longest_hint_fits_into_what_clients_keep_it_in() -> None:
+    assert max(pushbacks(MOST_SECONDS)) < 2**31
 
 
 @pytest.mark.parametrize(("seconds", "hint"), [(0, 1), (0.0001, 1), (math.inf, -1)])

@@ -13,6 +13,9 @@ from penstock import CallOptions, Limits, UsageError, limits
 
 # Name, least and most that is taken.
 RANGES = [
+    ("send_buffer_bytes", 1, 2**63 - 1),
+    ("connection_buffer_bytes", 1, 2**63 - 1),
+    ("max_metadata_bytes", 1, 2**32 - 1),
     ("max_frame_bytes", 16 * 1024, 2**24 - 1),
     ("stream_window_bytes", 1, 2**31 - 1),
     ("max_receive_message_bytes", 1, 2**32 - 1),
@@ -91,9 +94,10 @@ def test_every_setting_says_what_it_costs_or_prevents(kind: type[Any]) -> None:
 def test_a_call_inherits_its_deadline_unless_told_otherwise() -> None:
     assert CallOptions().inherit_deadline
     assert not CallOptions(inherit_deadline=False).inherit_deadline
-    wrong: Any = "no"
-    with pytest.raises(UsageError, match=r"^inherit_deadline is True or False, not 'no'$"):
-        CallOptions(inherit_deadline=wrong)
+    wrong: Any
+    for wrong in ("no", None):
+        with pytest.raises(UsageError, match=rf"^inherit_deadline is True or False, not {wrong!r}$"):
+            CallOptions(inherit_deadline=wrong)
 
 
 def test_a_calls_compression_is_a_member_and_not_its_name() -> None:

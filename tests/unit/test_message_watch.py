@@ -169,7 +169,7 @@ async def test_an_interceptor_may_choose_before_the_call_is_on_the_wire() -> Non
 
 
 @pytest.mark.parametrize("name", SECONDS)
-@pytest.mark.parametrize("value", [0, -1, "5"])
+@pytest.mark.parametrize("value", [0, -1, "5", True])
 async def test_what_is_no_time_is_refused(name: str, value: Any) -> None:
     with pytest.raises(penstock.UsageError, match=name):
         CallOptions(**{name: value})

@@ -189,6 +189,25 @@ async def test_serve_leaves_signals_alone_when_told_and_stops_when_it_is_cancell
     assert one.addresses == ()
 
 
+async def test_a_grace_that_is_none_is_refused_before_anything_begins_or_stops() -> None:
+    one = serving()
+    wrong: Any = "30"
+    with pytest.raises(UsageError, match="grace is a number of seconds"):
+        await one.serve("127.0.0.1:0", grace=wrong)
+    async with one.listening("127.0.0.1:0"):
+        with pytest.raises(UsageError, match="grace is a number of seconds"):
+            await one.stop(wrong)
+        assert not one._core.draining.is_set()
+
+
+async def test_serve_in_a_thread_says_that_signals_come_elsewhere() -> None:
+    def run() -> None:
+        asyncio.run(serving().serve("127.0.0.1:0"))
+
+    with pytest.raises(UsageError, match=r"handle_signals=False"):
+        await asyncio.to_thread(run)
+
+
 async def test_a_second_signal_cuts_the_grace_short() -> None:
     async with both_ends() as ends:
         one = ends.channel.server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from penstock._arguments import check_flag, is_number
 from penstock.errors import UsageError
 
 __all__ = ["BLACK_HOLE", "CLEAR", "STOPPED", "Conditions"]
@@ -33,7 +34,9 @@ class Conditions:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type == "float" and not (isinstance(value, (int, float)) and value >= 0):
+            if field.type == "bool":
+                check_flag(field.name, value)
+            elif not (is_number(value) and value >= 0):
                 msg = f"{field.name} is a number from 0, not {value!r}"
                 raise UsageError(msg)
         if not self.bytes_per_second > 0:

@@ -15,9 +15,16 @@ def test_without_anything_they_are_clear() -> None:
 
 
 @pytest.mark.parametrize("name", ["latency_seconds", "jitter_seconds", "bytes_per_second"])
-@pytest.mark.parametrize("value", [-1, -0.001, float("nan"), "1", None])
+@pytest.mark.parametrize("value", [-1, -0.001, float("nan"), "1", None, True])
 def test_numbers_are_numbers_from_zero(name: str, value: object) -> None:
     with pytest.raises(UsageError, match=f"{name} is a number from 0"):
+        Conditions(**{name: value})  # type: ignore[arg-type] # what is refused
+
+
+@pytest.mark.parametrize("name", ["black_hole", "stopped"])
+@pytest.mark.parametrize("value", [1, "no", None])
+def test_what_happens_or_not_is_true_or_false(name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"^{name} is True or False, not {value!r}$"):
         Conditions(**{name: value})  # type: ignore[arg-type] # what is refused
 
 
