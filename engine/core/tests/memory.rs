@@ -99,3 +99,36 @@ fn an_idle_call_keeps_nothing_of_its_messages() {
     let each = IN_USE.load(Relaxed).saturating_sub(before) / IDLE as usize;
     assert!(each < IDLE_BYTES, "{each} bytes for each idle call");
 }
+
+/// Bytes on each of these that nobody takes.
+const UNTAKEN: usize = 256_000;
+const FULL: u32 = 10;
+
+// Messages of every size that shares buffers, in frames of several sizes.
+#[test]
+fn what_is_kept_is_what_is_counted() {
+    let _alone = ALONE.lock();
+    for (message, frame) in [(0, 16_000), (0, 50), (35, 16_000), (1_000, 1_005), (7_000, 5_000), (3, 64_000)] {
+        let mut settings = settings(Side::Server);
+        (settings.stream_window_bytes, settings.max_frame_bytes) = (1 << 20, 64 * 1024);
+        let mut connection = Connection::<Vec<u8>>::new(settings);
+        connection.feed([frames::PREFACE, &frames::settings(&[]).to_bytes()].concat().into());
+        connection.feed(frames::settings_ack().to_bytes().into());
+        for i in 0..FULL {
+            connection.feed(frames::request(2 * i + 1).to_bytes().into());
+        }
+        connection.take_events();
+        let framed = frames::message(&vec![7; message]);
+        let bytes = framed.repeat(UNTAKEN / framed.len());
+        let before = IN_USE.load(Relaxed);
+        for part in bytes.chunks(frame) {
+            // All streams grow together.
+            for i in 0..FULL {
+                connection.feed(frames::data(2 * i + 1, 0, part.to_vec()).to_bytes().into());
+            }
+        }
+        let (kept, counted) = (IN_USE.load(Relaxed) - before, connection.held_bytes());
+        assert_eq!(counted, FULL as usize * bytes.len());
+        assert!(kept * 100 < counted * 115, "{kept} bytes are kept where {counted} are counted: {message} in {frame}");
+    }
+}
