@@ -73,7 +73,7 @@ class ServerConnection(Transport):
         self._stall_watch = StallWatch(self, equipment.connection_timers, core.limits.send_stalled_timeout_seconds)
         self._ending: asyncio.TimerHandle | None = None
         self._over: Status | None = None
-        """How calls end that come when the time of grace is over."""
+        """How calls end that come when no more handlers begin."""
         self.stragglers = equipment.stragglers
         """Handlers that still run when their call is over."""
         self.calls: set[ServerStream[Any, Any]] = set()
@@ -162,13 +162,18 @@ class ServerConnection(Transport):
         self._ending.cancel()
         self._ending = self.loop.call_later(LINGER_SECONDS, transport.close)
 
-    def end_calls(self, why: str) -> None:
-        """The time of grace is over, also for calls that still come: the client may not have heard of it."""
+    def refuse_calls(self, why: str) -> None:
+        """Begin no more handlers: of calls that still come the client has not heard that it should make none."""
         self._over = Status(StatusCode.UNAVAILABLE, why)
+
+    def end_calls(self, why: str) -> None:
+        """The time of grace is over, also for calls that still come."""
+        self.refuse_calls(why)
+        status = Status(StatusCode.UNAVAILABLE, why)
         # What has not arrived by now is refused as unprocessed, and goes over the next connection.
         self.engine.finish_shutdown()
         for call in list(self.calls):
-            call._close(self._over, End.DRAINED)
+            call._close(status, End.DRAINED)
 
     def release(self, call: ServerStream[Any, Any]) -> None:
         """The call is over and its handler has ended, or it is no longer waited for. Harmless when repeated."""

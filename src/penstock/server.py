@@ -15,6 +15,7 @@ from penstock._arrival import Arrival
 from penstock._handlers import fallback_route, routes
 from penstock._interception import around_server
 from penstock._listening import Listeners
+from penstock._loop_end import Sentinel
 from penstock._server_core import ServerCore
 from penstock.admission import Admission
 from penstock.errors import UsageError
@@ -169,7 +170,10 @@ class Server:
     ) -> AsyncIterator[str]:
         """Listen within a block.
 
-        Leaving the block stops the server at once, as `stop(grace=0)`; call `stop` before for a gentler end.
+        Leaving the block stops the server at once, as `stop(grace=0)`; call `stop` before for a gentler end. Meanwhile
+        a task of the server waits in the loop. Cancelled with all others, as `asyncio.run` does at its end, it stops
+        the server though nobody leaves the block: no more handlers begin, those there are get
+        `Limits.handler_cleanup_seconds` to end.
 
         Args:
             addresses: As for `serve`.
@@ -189,13 +193,17 @@ class Server:
         self._core.tls = None if tls is None else _tls_context.for_server(tls)
         equipment = self._core.enter(asyncio.get_running_loop())
         self._core.draining.clear()
+        sentinel = Sentinel(f"penstock: server on {addresses[0]}", self._end_with_loop)
         _watchdog.watch(self._core)
         try:
             for address in parsed:
                 await self._listen(address, equipment)
             yield self._addresses[0]
         finally:
-            await self.stop(0)
+            try:
+                await self.stop(0)
+            finally:
+                await sentinel.leave()
 
     def replace_tls(self, context: ssl.SSLContext) -> None:
         """Use another context, with a renewed certificate for example, for connections that come from now on.
@@ -247,6 +255,12 @@ class Server:
         if core.equipment is not None:
             core.equipment.pool.close()  # kept: what is detached may still be in it
         return report
+
+    async def _end_with_loop(self) -> None:
+        # The handlers that are there were cancelled too, and are not disturbed in their cleanup.
+        for connection in self._core.connections:
+            connection.refuse_calls("the server is shutting down")
+        await self.stop(self._core.limits.handler_cleanup_seconds)
 
     def _check_startable(self, addresses: tuple[str, ...]) -> None:
         if self._process != os.getpid():

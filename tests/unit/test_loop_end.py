@@ -11,7 +11,7 @@ import uvloop
 
 from penstock import End, Limits, Server, ServerStream
 from penstock._client_connection import ClientConnection
-from penstock._loop_end import unwatch, watch
+from penstock._loop_end import Sentinel, unwatch, watch
 from penstock._transport import Transport
 from penstock.testing import MemoryChannel, settle
 from tests.unit.memory import attach, connected
@@ -120,3 +120,48 @@ async def test_connections_stop_watching_when_they_close() -> None:
         assert far._watching_loop is not None
     assert near._watching_loop is None
     assert far._watching_loop is None
+
+
+@both_loops
+def test_a_sentinel_is_told_when_all_tasks_are_cancelled_and_the_loop_waits_for_it(new_loop: NewLoop) -> None:
+    told: list[str] = []
+
+    async def on_end() -> None:
+        told.append("begins")
+        await asyncio.sleep(0)
+        await sentinels[0].leave()  # as `stop` does, which it calls: it does not wait for itself
+        told.append("ends")
+
+    sentinels: list[Sentinel] = []
+
+    async def main() -> None:
+        sentinels.append(Sentinel("of a test", on_end))
+        await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+        assert told == []
+    assert told == ["begins", "ends"]
+
+
+async def test_a_sentinel_that_left_is_gone_and_was_not_told() -> None:
+    told: list[bool] = []
+
+    async def on_end() -> None:
+        told.append(True)
+
+    sentinel = Sentinel("of a test", on_end)
+    assert len(asyncio.all_tasks()) == 2
+    await sentinel.leave()
+    await sentinel.leave()
+    assert len(asyncio.all_tasks()) == 1
+    assert told == []
+
+
+async def test_a_server_that_stopped_leaves_no_task() -> None:
+    server = Server([], fallback=lambda stream: stream)
+    async with server.listening("127.0.0.1:0") as address:
+        names = [task.get_name() for task in asyncio.all_tasks()]
+        assert [name for name in names if name.startswith("penstock: ")] == ["penstock: server on 127.0.0.1:0"]
+        assert address
+    assert len(asyncio.all_tasks()) == 1

@@ -15,6 +15,7 @@ from penstock import _engine, _transport
 from penstock._client_call import ClientCall
 from penstock._client_connection import ClientConnection
 from penstock._life import MADE, WITHDRAWN
+from penstock._loop_end import Sentinel
 from penstock._server_connection import ServerConnection
 from penstock.channel import Channel
 from penstock.server import Server
@@ -76,12 +77,16 @@ def are_open(before: Baseline) -> bool:
 
 
 def tasks() -> list[asyncio.Task[Any]]:
-    """Give the unfinished tasks of the running loop, without the one that asks; none outside of a loop."""
+    """Give the unfinished tasks of the running loop; none outside of a loop.
+
+    Without the one that asks, and without those of servers that listen: the servers are told of.
+    """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return []
-    return [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()]
+    others = [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()]
+    return [task for task in others if getattr(task.get_coro(), "cr_code", None) is not Sentinel.CODE]
 
 
 def _owner(transport: _transport.Transport) -> Server | Channel | None:

@@ -111,3 +111,25 @@ async def test_a_server_that_comes_to_its_end(
             assert await child.exit_code() == code
         check_no_noise(child)
         assert ("cleaned up" in child.lines) is cleans_up
+
+
+async def test_a_server_whose_loop_is_about_to_end_takes_no_more_calls() -> None:
+    """Nobody would cancel their handlers: those that are there have been cancelled."""
+    async with running("serving_badly", "returning_beside_a_slow_task") as child:
+        address = (await child.line_with("listening on")).split()[-1]
+        async with penstock.Channel(address) as channel:
+            echo = EchoClient(channel)
+            with pytest.raises(penstock.RpcError):
+                async with echo.both_stream() as stream:
+                    await stream.send(Note())
+                    while True:
+                        await within_bound(stream.receive())
+            await child.line_with("ending")
+            with pytest.raises(penstock.Unavailable):
+                async with echo.both_stream() as late:
+                    await late.send(Note())
+                    await within_bound(late.receive())
+            child.signal(SIGTERM)
+            assert await child.exit_code() == 0
+        check_no_noise(child)
+        assert child.lines.count("cleaned up") == 1

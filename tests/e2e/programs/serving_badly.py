@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 
@@ -21,7 +22,7 @@ async def handler(stream: "penstock.ServerStream[Note, Note]") -> AsyncIterator[
             yield note
             opened.set()
     finally:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # real time: as long as a cleanup takes, in which nothing else should disturb it
         sys.stdout.write("cleaned up\n")
 
 
@@ -66,6 +67,22 @@ async def returning_in_the_open() -> None:
     await opened.wait()
 
 
+async def returning_beside_a_slow_task() -> None:
+    """The same, while another task takes its time to end: until SIGTERM. The loop goes on serving."""
+    kept.append(asyncio.ensure_future(_ending_slowly()))
+    await returning_in_the_open()
+
+
+async def _ending_slowly() -> None:
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        sys.stdout.write("ending\n")
+        await told.wait()
+
+
 async def vanishing() -> None:
     """`os._exit`: no code of ours runs."""
     async with server().listening("127.0.0.1:0") as address:
@@ -75,7 +92,8 @@ async def vanishing() -> None:
 
 
 WAYS: dict[str, Callable[[], Coroutine[None, None, None]]] = {
-    each.__name__: each for each in (leaving, exiting, waiting, returning_in_the_open, vanishing)
+    each.__name__: each
+    for each in (leaving, exiting, waiting, returning_in_the_open, returning_beside_a_slow_task, vanishing)
 }
 
 if __name__ == "__main__":
