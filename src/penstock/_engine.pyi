@@ -92,6 +92,10 @@ class Codec:
         max_send_bytes: int,
         max_receive_bytes: int,
     ) -> Self: ...
+    @property
+    def send_type(self) -> type[Any]: ...
+    @property
+    def encode(self) -> Callable[[Any], bytes] | None: ...
 
 @final
 class Encoded(Generic[_SendT]):

@@ -210,12 +210,13 @@ def fallback_route(handler: Callable[..., Any], limits: Limits, around: Around |
 
 
 def _route(method: Method[Any, Any], limits: Limits, handler: Callable[..., Any], around: Around | None) -> Route:
+    codec = server_codec(method, limits)
     stream: type[ServerStream[Any, Any]] = ServerStream
     if method.kind.one_request and is_sync(handler):
-        handler, stream = in_a_thread(handler, one_reply=method.kind.one_reply), SyncStream
+        handler, stream = in_a_thread(handler, codec, one_reply=method.kind.one_reply), SyncStream
     return Route(
         method.path,
-        server_codec(method, limits),
+        codec,
         method.kind,
         handler,
         inspect.iscoroutinefunction(handler),

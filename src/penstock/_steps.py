@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import types
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
@@ -20,6 +21,8 @@ from penstock.errors import RpcError
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from penstock._sending import Payload
     from penstock._sync_handlers import SyncStream
 
@@ -30,6 +33,9 @@ TOLD = object()
 """In the place of a message that whoever watches was told of, and that could not be queued yet."""
 
 CANCELLED = Status(StatusCode.CANCELLED, "the handler was cancelled")
+
+BUILT_IN = types.MethodDescriptorType | types.BuiltinFunctionType
+"""Functions in C: protobuf's, which neither block nor call back."""
 
 SLICE_SECONDS = 0.001
 """Steps that are quick share a job until so much time is over: a job costs as much as dozens of them."""
@@ -43,11 +49,25 @@ class Steps:
     only one to put something there, as the loop is the only one to take something out.
     """
 
-    __slots__ = ("_close", "_context", "_failure", "_is_told", "_left", "_made", "_replies", "_started", "_stream")
+    __slots__ = (
+        "_close",
+        "_context",
+        "_encode",
+        "_failure",
+        "_is_told",
+        "_left",
+        "_made",
+        "_replies",
+        "_started",
+        "_stream",
+    )
 
-    def __init__(self, replies: Iterator[Any], stream: SyncStream[Any, Any], context: contextvars.Context) -> None:
+    def __init__(
+        self, replies: Iterator[Any], stream: SyncStream[Any, Any], codec: _engine.Codec, context: contextvars.Context
+    ) -> None:
         self._replies = replies
         self._stream = stream
+        self._encode = encoding(codec, stream)
         self._context = context
         close = getattr(replies, "close", None)
         self._close = None if close is None else partial(self._context.run, close)
@@ -87,7 +107,7 @@ class Steps:
         """The part of the thread."""
         until = monotonic() + SLICE_SECONDS
         while (message := next(self._replies, END)) is not END:
-            payload = self._stream._encode(message)
+            payload = self._encode(message)
             # How large one is that was compressed is not told: after it the loop looks.
             room_bytes -= room_bytes if isinstance(payload, _engine.Compressed) else len(payload)
             self._made.append((message, payload))
@@ -130,6 +150,23 @@ class Steps:
         is_finished = getattr(self._replies, "gi_frame", self) is None
         if self._close is not None and self._started and not self._left and not is_finished:
             await done(self._stream, Job(self._close, is_step=True), ahead=True)
+
+
+def encoding(codec: _engine.Codec, stream: SyncStream[Any, Any]) -> Callable[[Any], Payload[Any]]:
+    """How a thread encodes: no frame of the engine is under code of the program's, which may block for ever.
+
+    Python ends such a thread when the process exits, and up to 3.13 by unwinding it: a frame of Rust aborts at that.
+    """
+    encoder, kind = codec.encode, codec.send_type
+    if encoder is None or isinstance(encoder, BUILT_IN):
+        return stream._encode
+
+    def encode(message: Any) -> Payload[Any]:
+        if isinstance(message, kind):
+            message = _engine.Encoded(encoder(message), type(message))
+        return stream._encode(message)  # it says what is wrong with others
+
+    return encode
 
 
 async def done(stream: SyncStream[Any, Any], job: Job, *, ahead: bool = False) -> Any:

@@ -136,7 +136,7 @@ async def _opened(stream: SyncStream[Any, Any], context: contextvars.Context, ha
     return kept[0]
 
 
-def in_a_thread(handler: Callable[..., Any], *, one_reply: bool) -> Callable[..., Awaitable[Any]]:
+def in_a_thread(handler: Callable[..., Any], codec: _engine.Codec, *, one_reply: bool) -> Callable[..., Awaitable[Any]]:
     """Make a coroutine function of a sync handler: what a route can serve."""
     is_generator = inspect.isgeneratorfunction(handler)
 
@@ -149,11 +149,11 @@ def in_a_thread(handler: Callable[..., Any], *, one_reply: bool) -> Callable[...
     async def replies(request: Any, stream: SyncStream[Any, Any]) -> Any:
         context = contextvars.copy_context()
         if is_generator:
-            await Steps(handler(request, stream), stream, context).send_all(is_first=True)
+            await Steps(handler(request, stream), stream, codec, context).send_all(is_first=True)
             return None
         result = await _opened(stream, context, partial(handler, request, stream))
         if isinstance(result, Iterator):
-            await Steps(result, stream, context).send_all(is_first=False)
+            await Steps(result, stream, codec, context).send_all(is_first=False)
             return None
         if not isinstance(result, Awaitable | AsyncIterator):
             msg = f"{name_of(handler)} returned {type(result).__name__}; a sync handler yields its replies"

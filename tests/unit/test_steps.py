@@ -2,13 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from penstock import Call, Compression, Kind, Limits, RpcError, ServerStream, StatusCode, _steps
+from penstock import Call, Compression, Kind, Limits, Method, RpcError, ServerStream, Service, StatusCode, _steps
 from tests.unit.memory import MemoryChannel, connected, equipment, settle
 from tests.unit.test_handlers import PATHS, called, served, status_of
 
@@ -189,3 +189,47 @@ async def test_a_thread_stops_making_replies_when_the_call_is_over(monkeypatch: 
             await stream.receive()
         await asyncio.to_thread(ended.wait, BOUND_SECONDS)
         assert ended.is_set()
+
+
+class Reversing:
+    """A codec in Python: bytes backwards; `!` it makes into no bytes."""
+
+    def encoder(self, message_type: type[Any]) -> Any:
+        del message_type
+        return lambda message: "no bytes" if message == b"!" else message[::-1]
+
+    def decoder(self, message_type: type[Any]) -> None:
+        del message_type
+
+
+@pytest.mark.parametrize(
+    ("reply", "compression", "expected"),
+    [
+        (b"abc", None, b"cba"),
+        (b"abc" * 1000, Compression.GZIP, b"cba" * 1000),
+        ("abc", None, (StatusCode.UNKNOWN, "the handler raised an exception")),
+        (b"!", None, (StatusCode.UNKNOWN, "the handler raised an exception")),
+    ],
+)
+async def test_a_codec_in_python_encodes_with_no_frame_of_the_engine_below(
+    reply: object, compression: Compression | None, expected: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    method = Method("/p.S/Reversed", Kind.SERVER_STREAM, bytes, bytes, Reversing())
+
+    class Reversed(Service):
+        METHODS: ClassVar[Mapping[str, Method[Any, Any]]] = {"reversed": method}
+
+        def reversed(self, request: bytes, stream: ServerStream[bytes, bytes]) -> Iterator[object]:
+            del request
+            stream.set_compression(compression)
+            yield reply
+
+    async with connected(Reversed()) as channel, channel.stream(method.path) as stream:
+        await stream.send(b"q")
+        await stream.end_sending()
+        try:
+            assert await stream.receive() == expected
+        except RpcError:
+            assert status_of(stream) == expected
+            assert ("this call sends bytes, not str" in caplog.text) is isinstance(reply, str)
+            caplog.clear()

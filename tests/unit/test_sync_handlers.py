@@ -16,6 +16,7 @@ from penstock._forms import is_sync
 from penstock._pool import Job
 from penstock._stragglers import Stragglers
 from penstock._sync_handlers import SyncStream, in_a_thread
+from penstock.method import raw_method, server_codec
 from penstock.testing import ManualClock
 from tests.e2e.support import until
 from tests.protos.echo_penstock import EchoBase
@@ -88,7 +89,7 @@ def test_everything_else_may_block(handler: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("one_reply", [True, False])
 def test_a_route_sees_a_coroutine_function_with_the_name_of_the_handler(one_reply: bool) -> None:
-    adapter = in_a_thread(plain, one_reply=one_reply)
+    adapter = in_a_thread(plain, server_codec(raw_method("*"), Limits()), one_reply=one_reply)
     assert inspect.iscoroutinefunction(adapter)
     assert adapter.__qualname__ == "plain"
 

@@ -15,8 +15,10 @@ use pyo3::types::{PyBytes, PyType};
 #[pyclass(frozen, module = "penstock._engine")]
 pub(crate) struct Codec {
     /// What `send` takes; nothing else gets to `encode`.
+    #[pyo3(get)]
     send_type: Py<PyType>,
     /// `message -> bytes`, or `None` for raw bytes.
+    #[pyo3(get)]
     encode: Option<Py<PyAny>>,
     /// `bytes -> message`, or `None` for raw bytes.
     decode: Option<Py<PyAny>>,

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from contextvars import Context
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -109,9 +108,9 @@ def _remembering_generator(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _remembering_generator_of_steps(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def remembering(steps: Steps, replies: object, call: Any, context: Context) -> Any:
+    def remembering(steps: Steps, replies: object, call: Any, *others: object) -> Any:
         _remember_generator(replies, call)
-        return function(steps, replies, call, context)
+        return function(steps, replies, call, *others)
 
     return remembering
 

@@ -133,3 +133,10 @@ async def test_a_server_whose_loop_is_about_to_end_takes_no_more_calls() -> None
             assert await child.exit_code() == 0
         check_no_noise(child)
         assert child.lines.count("cleaned up") == 1
+
+
+async def test_a_process_that_exits_while_a_thread_encodes_for_ever_exits_as_it_wanted() -> None:
+    """A thread that Python ends at the exit must not have the engine's frames under the program's."""
+    async with running("exiting_while_encoding") as child:
+        assert await child.exit_code() == 0
+    assert child.lines[-1] == "over"
