@@ -338,7 +338,8 @@ impl<B: Body> Connection<B> {
             let seen = &mut pipe.sniffer.seen;
             let (grown, settings) = (std::mem::take(&mut seen.grown), std::mem::take(&mut seen.settings));
             let (pongs, idle) = (std::mem::take(&mut seen.pongs), std::mem::take(&mut seen.idle));
-            (grown, settings, seen.go_away.take(), seen.pings, pongs, idle)
+            let go_away = if std::mem::take(&mut seen.go_away_is_new) { seen.go_away.clone() } else { None };
+            (grown, settings, go_away, seen.pings, pongs, idle)
         };
         for id in grown {
             if let Some(stream) = self.streams.get_mut(&id) {

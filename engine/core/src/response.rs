@@ -98,8 +98,7 @@ pub(crate) fn error(error: &h2::Error) -> Outcome {
         return lost(&broken(error));
     }
     if error.is_go_away() && error.is_remote() {
-        let message = format!("the peer closed the connection before it took the call: {error}");
-        return Outcome { unprocessed: true, ..lost(&message) };
+        return Outcome { unprocessed: true, ..lost("the peer closed the connection before it took the call") };
     }
     if error.is_go_away() && !error.is_library() {
         return lost("this side ended the connection");
@@ -115,6 +114,7 @@ pub(crate) fn error(error: &h2::Error) -> Outcome {
 pub(crate) fn broken(error: &h2::Error) -> String {
     match error.get_io() {
         Some(io) if io.kind() == ErrorKind::BrokenPipe => "connection lost: the peer closed it".to_owned(),
+        _ if error.is_go_away() && error.is_remote() => "connection lost: the peer ended it".to_owned(),
         _ => format!("connection lost: {error}"),
     }
 }

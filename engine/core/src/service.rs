@@ -98,6 +98,11 @@ impl<B: Body> Connection<B> {
             // For a handler a lost connection is the same as a client that left.
             outcome.code = Code::Cancelled as u8;
         }
+        if outcome.cause == Cause::Lost
+            && let Some(said) = &self.io.lock().sniffer.seen.go_away
+        {
+            outcome.message = format!("{}; the peer had sent {said}", outcome.message);
+        }
         // Nobody saw a call that is over so soon: it costs a tenth of what a handler does that is cancelled at once.
         let unseen = outcome.cause == Cause::Reset
             && self.events.pop_if(|event| matches!(event, Event::Opened(last, _) if *last == id)).is_some();

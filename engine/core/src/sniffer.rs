@@ -6,6 +6,7 @@ use crate::conduct::Idle;
 use crate::frames::{self, GOAWAY, HEAD_BYTES, PING, PING_PAYLOAD, RST_STREAM};
 use crate::wire::prefix::PREFIX_BYTES;
 use h2::Reason;
+use std::fmt;
 
 /// Of a GOAWAY: 8 bytes and the text we keep; of SETTINGS: more than there are.
 const KEPT_BYTES: usize = 8 + 512;
@@ -34,6 +35,18 @@ pub struct GoAway {
     pub text: String,
 }
 
+impl fmt::Display for GoAway {
+    /// For people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GOAWAY, code {}", u32::from(self.reason))?;
+        let name = format!("{:?}", self.reason);
+        if name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte.is_ascii_digit()) {
+            write!(f, " ({name})")?;
+        }
+        if self.text.is_empty() { Ok(()) } else { write!(f, ", '{}'", self.text.escape_debug()) }
+    }
+}
+
 /// What was seen since the last look, and counts since the beginning.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -45,7 +58,10 @@ pub(crate) struct Seen {
     pub(crate) settings: bool,
     /// The largest header list the peer takes, if it said so.
     pub(crate) max_header_list: Option<u32>,
+    /// The last one.
     pub(crate) go_away: Option<GoAway>,
+    /// It came since the last look.
+    pub(crate) go_away_is_new: bool,
     /// For [`crate::conduct::Conduct`].
     pub(crate) idle: Idle,
     pub(crate) frames: u64,
@@ -228,6 +244,7 @@ impl Sniffer {
                         reason: Reason::from(code),
                         text: String::from_utf8_lossy(&self.kept[8..]).into_owned(),
                     });
+                    self.seen.go_away_is_new = true;
                 }
             }
             _ => {}

@@ -403,7 +403,8 @@ fn a_call_above_the_last_stream_was_not_processed() {
     client.end.end_of_input();
     let outcome = client.end.outcome(ids[0]);
     assert_eq!((outcome.code, outcome.origin, outcome.unprocessed), (UNAVAILABLE, Origin::Transport, false));
-    assert_eq!(outcome.message, "connection lost: the peer closed it");
+    let expected = "connection lost: the peer closed it; the peer had sent GOAWAY, code 0 (NO_ERROR), 'bye'";
+    assert_eq!(outcome.message, expected);
     client.done();
 }
 
@@ -414,6 +415,9 @@ fn a_go_away_with_an_error_says_the_same_of_its_streams() {
     client.heard();
     client.say(&[frames::go_away(taken, 11, "too_many_pings")]);
     assert!(client.end.outcome(above).unprocessed);
+    let expected = "the peer closed the connection before it took the call; \
+                    the peer had sent GOAWAY, code 11 (ENHANCE_YOUR_CALM), 'too_many_pings'";
+    assert_eq!(client.end.outcome(above).message, expected);
     client.end.end_of_input();
     assert!(!client.end.outcome(taken).unprocessed);
     assert_eq!(client.end.code(taken), UNAVAILABLE);
