@@ -20,7 +20,9 @@ class Counters:
         "connection_ends",
         "connections_made",
         "ends",
+        "ping_strikes",
         "pings",
+        "pings_sent",
         "resets",
     )
 
@@ -34,7 +36,8 @@ class Counters:
         self.connection_ends = dict.fromkeys(End, 0)
         """Why they were closed."""
         # Of connections that have ended.
-        self.bytes_received = self.bytes_sent = self.pings = self.resets = 0
+        self.bytes_received = self.bytes_sent = self.resets = 0
+        self.pings = self.ping_strikes = self.pings_sent = 0
 
     def add(self, connection: Transport) -> None:
         """Keep what an ending connection has counted."""
@@ -43,4 +46,6 @@ class Counters:
         self.bytes_received += engine.bytes_received
         self.bytes_sent += engine.bytes_sent
         self.pings += engine.pings_received
+        self.ping_strikes += engine.ping_strikes
+        self.pings_sent += engine.pings_sent
         self.resets += engine.resets_received

@@ -413,6 +413,14 @@ class Connection:
         """PINGs of the peer, from the beginning; answers are none."""
 
     @property
+    def ping_strikes(self) -> int:
+        """Those of them that came too early, from the beginning."""
+
+    @property
+    def pings_sent(self) -> int:
+        """What `ping` sent, from the beginning."""
+
+    @property
     def resets_received(self) -> int:
         """RST_STREAMs of the peer, from the beginning."""
 

@@ -52,6 +52,10 @@ class ConnectionStatistics(_Numbers):
     """Everything that was sent to it, TLS not included."""
     pings_received: int
     """PING frames, answers to ours not included."""
+    ping_strikes: int
+    """Those of them that came too early: the third is the end (`ServerKeepalive.min_ping_interval_seconds`)."""
+    pings_sent: int
+    """PING frames of this side's keepalive."""
     resets_received: int
     """RST_STREAM frames."""
 
@@ -80,6 +84,10 @@ class _Statistics(_Numbers):
     """Everything that was sent to them, TLS not included."""
     pings_received: int
     """PING frames, answers to ours not included."""
+    ping_strikes: int
+    """Those of them that came too early; always 0 of a channel, whose servers may ask when they like."""
+    pings_sent: int
+    """PING frames of this side's keepalive."""
     resets_received: int
     """RST_STREAM frames: calls that the other side gave up."""
 
@@ -182,6 +190,8 @@ def of_connections(connections: Iterable[Transport], peer: str) -> Iterator[Conn
                 bytes_received=engine.bytes_received,
                 bytes_sent=engine.bytes_sent,
                 pings_received=engine.pings_received,
+                ping_strikes=engine.ping_strikes,
+                pings_sent=engine.pings_sent,
                 resets_received=engine.resets_received,
             )
 
@@ -197,6 +207,8 @@ def _common(counters: Counters, connections: Iterable[Transport]) -> dict[str, A
         "bytes_received": counters.bytes_received + sum(engine.bytes_received for engine in engines),
         "bytes_sent": counters.bytes_sent + sum(engine.bytes_sent for engine in engines),
         "pings_received": counters.pings + sum(engine.pings_received for engine in engines),
+        "ping_strikes": counters.ping_strikes + sum(engine.ping_strikes for engine in engines),
+        "pings_sent": counters.pings_sent + sum(engine.pings_sent for engine in engines),
         "resets_received": counters.resets + sum(engine.resets_received for engine in engines),
     }
 

@@ -268,7 +268,7 @@ async def test_a_ping_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
             asking.engine.ping()
             await settle()
             assert pongs == [asking]
-            assert asked.engine.pings_received == 1
+            assert (asked.engine.pings_received, asking.engine.pings_sent) == (1, 1)
 
 
 async def test_what_the_peer_says_is_counted() -> None:
@@ -328,8 +328,14 @@ async def test_a_peer_that_pings_too_often_is_told_so() -> None:
                 await settle()
         assert server.reason == "the peer sent PINGs too often"
         assert client.reason == "the peer sent GOAWAY, code 11, 'too_many_pings'"
-        with pytest.raises(penstock.RpcError):
+        said = r"; the peer had sent GOAWAY, code 11 \(ENHANCE_YOUR_CALM\), 'too_many_pings'$"
+        with pytest.raises(penstock.Unavailable, match=said):
             await ends.client.receive()
+        assert (client.engine.pings_sent, server.engine.pings_received, server.engine.ping_strikes) == (4, 4, 3)
+        numbers = ends.channel.server.statistics()
+        assert (numbers.pings_received, numbers.ping_strikes, numbers.pings_sent) == (4, 3, 0)
+        asked = ends.channel.statistics()
+        assert (asked.pings_received, asked.ping_strikes, asked.pings_sent) == (0, 0, 4)
 
 
 # What passes, and what stays.

@@ -34,6 +34,10 @@ pub struct Counters {
     pub frames: u64,
     /// PINGs the peer sent.
     pub pings: u64,
+    /// Those of them that came too early.
+    pub strikes: u64,
+    /// PINGs of ours.
+    pub pings_sent: u64,
     /// RST_STREAMs the peer sent.
     pub resets: u64,
     /// SETTINGS the peer sent.
@@ -69,6 +73,7 @@ pub struct Connection<B> {
     pub(crate) last_read: Option<Duration>,
     /// PINGs of ours without an answer.
     pings_out: u64,
+    pings_sent: u64,
     /// The output has the first SETTINGS in it, as h2 wrote them.
     tells_settings: bool,
     /// Bytes the peer sent.
@@ -126,6 +131,7 @@ impl<B: Body> Connection<B> {
             now: Duration::ZERO,
             last_read: None,
             pings_out: 0,
+            pings_sent: 0,
             tells_settings,
             fed: 0,
             sent: 0,
@@ -222,6 +228,7 @@ impl<B: Body> Connection<B> {
         if self.phase != Phase::Closed {
             self.io.lock().add_own(&frames::OWN_PING);
             self.pings_out += 1;
+            self.pings_sent += 1;
         }
     }
 
@@ -272,6 +279,8 @@ impl<B: Body> Connection<B> {
             bytes: self.fed,
             frames: seen.frames,
             pings: seen.pings,
+            strikes: self.strikes.in_all,
+            pings_sent: self.pings_sent,
             resets: seen.resets,
             settings: seen.settings_frames,
             sent: self.sent,

@@ -24,8 +24,10 @@ pub(crate) struct Strikes {
     judged: u64,
     /// When the last one came that was no strike.
     last_good: Option<Duration>,
-    /// PINGs that came too early.
+    /// PINGs that came too early, and were not forgiven.
     early: u32,
+    /// PINGs that came too early.
+    pub(crate) in_all: u64,
 }
 
 impl Strikes {
@@ -44,6 +46,7 @@ impl Strikes {
                 continue;
             }
             self.early += 1;
+            self.in_all += 1;
             if self.early > MOST_STRIKES {
                 return true;
             }

@@ -271,6 +271,16 @@ impl Connection {
     }
 
     #[getter]
+    fn ping_strikes(&self) -> u64 {
+        self.shared.with(|core| core.counters().strikes)
+    }
+
+    #[getter]
+    fn pings_sent(&self) -> u64 {
+        self.shared.with(|core| core.counters().pings_sent)
+    }
+
+    #[getter]
     fn resets_received(&self) -> u64 {
         self.shared.with(|core| core.counters().resets)
     }
