@@ -15,7 +15,7 @@ from penstock.errors import Origin, outcome
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from penstock._ending import EndingStream
     from penstock.ends import End
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     AnyStream = EndingStream[Any, Any]
 
 SLICE_CALLS = 32
-"""Calls whose end has its consequences in one turn of the loop: with handlers that clean up little, a millisecond."""
+"""Calls of a connection whose end has its consequences at once, and then in each turn of the loop: with handlers that
+clean up little, a millisecond."""
 
 _pending: dict[asyncio.AbstractEventLoop, LostCalls] = {}
 """Of the loops that have some."""
@@ -45,65 +46,67 @@ def end(loop: asyncio.AbstractEventLoop, calls: list[AnyStream], status: Status,
     if not lost:
         return
     lost[0]._ends()[why] += len(lost)
-    pending = _pending.get(loop)
-    if pending is None:
-        if why is why.EXITED or len(lost) <= SLICE_CALLS:
-            _settle(loop, lost)
-            return
-        pending = _pending[loop] = LostCalls(loop)
-    pending.add(lost)
-    if why is why.EXITED:
-        pending.finish()
+    at_once = len(lost) if why is why.EXITED else SLICE_CALLS
+    _settle(loop, lost[:at_once])
+    if lost[at_once:]:
+        _pending_of(loop).add(lost[at_once:])
 
 
-def finish(loop: asyncio.AbstractEventLoop) -> None:
-    """Do all that is left of it now."""
+def finish(loop: asyncio.AbstractEventLoop, concerns: Callable[[AnyStream], bool]) -> None:
+    """Do now what is left of it for some of the calls."""
     pending = _pending.get(loop)
     if pending is not None:
-        pending.finish()
+        # Their turns still come, and find nothing to do.
+        _settle(loop, [call for calls in pending.calls for call in calls if concerns(call)])
+
+
+def _pending_of(loop: asyncio.AbstractEventLoop) -> LostCalls:
+    pending = _pending.get(loop)
+    if pending is None:
+        for closed in [each for each in list(_pending) if each.is_closed()]:
+            del _pending[closed]  # nobody told it that it ends: nothing of it will run again
+        pending = _pending[loop] = LostCalls(loop)
+    return pending
 
 
 class LostCalls:
     """Those of one loop whose end has had no consequences yet; when there are none, it is used up."""
 
-    __slots__ = ("_calls", "_loop", "_next", "_watching")
+    __slots__ = ("_loop", "_next", "_watching", "calls")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._calls: deque[AnyStream] = deque()
-        self._next: asyncio.Handle | None = None
+        self.calls: deque[deque[AnyStream]] = deque()
+        """Of each connection; the first one has its turn, and is then the last."""
         self._watching: AsyncGenerator[None, None] | None = _loop_end.watch(self._on_loop_end)
+        self._next = loop.call_soon(self._go_on)
 
     def add(self, calls: Iterable[AnyStream]) -> None:
-        """Take some more; the first slice of the first ones is done at once."""
-        self._calls.extend(calls)
-        if self._next is None:
-            self._go_on()
-
-    def finish(self) -> None:
-        """Do the rest now."""
-        if self._next is not None:
-            self._next.cancel()
-        self._do(len(self._calls))
+        """Take those of one more connection."""
+        self.calls.append(deque(calls))
 
     def _go_on(self) -> None:
         # Before the slice: nothing that is raised in it, Ctrl-C included, keeps the rest from its turn.
         self._next = self._loop.call_soon(self._go_on)
-        self._do(SLICE_CALLS)
-        if not self._calls:
-            self._next.cancel()
+        calls = self.calls[0]
+        _settle(self._loop, (calls.popleft() for _ in range(min(SLICE_CALLS, len(calls)))))
+        self.calls.rotate(-1)
+        if not calls:
+            self.calls.pop()
+        if not self.calls:
+            self._end()
+            if self._watching is not None:
+                _loop_end.unwatch(self._watching)
 
     def _on_loop_end(self) -> None:
         self._watching = None
-        self.finish()
+        self._end()
+        for calls in self.calls:
+            _settle(self._loop, calls)
 
-    def _do(self, most: int) -> None:
-        calls = self._calls
-        _settle(self._loop, (calls.popleft() for _ in range(min(most, len(calls)))))
-        if not calls:
-            _pending.pop(self._loop, None)
-            if self._watching is not None:
-                _loop_end.unwatch(self._watching)
+    def _end(self) -> None:
+        self._next.cancel()
+        _pending.pop(self._loop, None)
 
 
 def _settle(loop: asyncio.AbstractEventLoop, calls: Iterable[AnyStream]) -> None:

@@ -184,7 +184,7 @@ class Channel:
             for connection in list(self._connector.connections):
                 for call in list(connection.calls):
                     call._close(CLOSED, End.CLOSED)
-            _lost_calls.finish(self._connector.loop)
+            _lost_calls.finish(self._connector.loop, lambda call: getattr(call, "_channel", None) is self)
             await self._connector.close()
 
     def streams(self, *, method: str = "") -> Iterator[LiveStream]:

@@ -78,17 +78,27 @@ async def test_a_slice_of_calls_is_settled_at_once_and_the_rest_in_the_next_turn
     assert not _lost_calls._pending
 
 
-async def test_calls_of_several_connections_share_the_slices_in_order() -> None:
+async def test_a_few_calls_do_not_wait_behind_the_many_of_another_connection() -> None:
     settled: list[int] = []
-    one, other = ([Call(settled, Counter()) for _ in range(2 * SLICE_CALLS)] for _ in range(2))
+    many, few = ([Call(settled, Counter()) for _ in range(slices * SLICE_CALLS)] for slices in (9, 1))
+    lose(many)
+    lose(few)
+    assert settled == [id(call) for call in (*many[:SLICE_CALLS], *few)]
+    await settle()
+    assert len(settled) == 10 * SLICE_CALLS
+
+
+async def test_connections_take_turns() -> None:
+    settled: list[int] = []
+    one, other = ([Call(settled, Counter()) for _ in range(slices * SLICE_CALLS)] for slices in (4, 2))
     lose(one)
     lose(other)
-    sizes = [len(settled)]
-    while len(settled) < 4 * SLICE_CALLS:
+    turns = [(one, 0), (other, 0), (one, 1), (other, 1), (one, 2), (one, 3)]
+    for number in range(2, 7):
+        expected = [call for calls, index in turns[:number] for call in calls[SLICE_CALLS * index :][:SLICE_CALLS]]
+        assert settled == [id(call) for call in expected]
         await asyncio.sleep(0)
-        sizes.append(len(settled))
-    assert sizes == [SLICE_CALLS * number for number in range(1, 5)]
-    assert settled == [id(call) for call in (*one, *other)]
+    assert not _lost_calls._pending
 
 
 async def test_calls_that_had_ended_are_left_alone() -> None:
@@ -117,12 +127,8 @@ async def test_a_mistake_with_one_is_told_and_the_others_are_settled(count: int)
 
 async def test_the_loops_own_end_leaves_nothing_for_later() -> None:
     settled: list[int] = []
-    first, last = ([Call(settled, Counter()) for _ in range(3 * SLICE_CALLS)] for _ in range(2))
-    lose(first)
-    lose(last, End.EXITED)
-    assert len(settled) == 6 * SLICE_CALLS
     lose([Call(settled, Counter()) for _ in range(3 * SLICE_CALLS)], End.EXITED)
-    assert len(settled) == 9 * SLICE_CALLS
+    assert len(settled) == 3 * SLICE_CALLS
     assert not _lost_calls._pending
 
 
@@ -147,6 +153,21 @@ async def settle_all(is_done: Callable[[], bool]) -> None:
             return
         await settle()
     pytest.fail("it did not come to rest")
+
+
+def test_a_loop_that_was_closed_without_a_word_is_forgotten() -> None:
+    async def main(count: int) -> None:
+        lose([Call([], Counter()) for _ in range(count)])
+
+    forgotten, other = asyncio.new_event_loop(), asyncio.new_event_loop()
+    forgotten.run_until_complete(main(50 * SLICE_CALLS))
+    forgotten.close()
+    assert list(_lost_calls._pending) == [forgotten]
+    other.run_until_complete(main(50 * SLICE_CALLS))
+    assert list(_lost_calls._pending) == [other]
+    other.run_until_complete(other.shutdown_asyncgens())
+    other.close()
+    assert not _lost_calls._pending
 
 
 # With real calls.
@@ -268,7 +289,7 @@ async def test_a_look_at_a_call_whose_turn_has_not_come_shows_it_as_ended() -> N
 async def test_a_block_that_is_left_before_its_turn_is_left_as_any_other() -> None:
     async with crowd() as many:
         many.channel.wires[0].lose()
-        last: Any = _lost_calls._pending[asyncio.get_running_loop()]._calls[-1]
+        last: Any = _lost_calls._pending[asyncio.get_running_loop()].calls[-1][-1]
         caller = many.callers.pop(many.calls.index(last))
         caller.cancel()
         await asyncio.wait([caller])
