@@ -259,7 +259,7 @@ async def test_a_task_of_a_handler_that_was_told_first_may_end_the_handler() -> 
 
 
 async def test_the_deadline_of_the_client_ends_the_call_on_the_server_too() -> None:
-    async with both_ends(timeout=0.01) as ends:
+    async with both_ends(timeout=0.25) as ends:
         ends.channel.wires[0].hold()
         with pytest.raises(TimeoutError):
             await ends.server.receive()
