@@ -58,6 +58,7 @@ class Owner(Protocol):
     def _on_closed(self, message: str, clean: bool, foreign: bool, /) -> None: ...
     def _on_backlog(self) -> None: ...
     def _on_backlog_gone(self) -> None: ...
+    def _on_pause(self, seconds: float, /) -> None: ...
 
 @final
 class Budget:
@@ -437,6 +438,10 @@ class Connection:
     @property
     def held_bytes(self) -> int:
         """Received on open calls, and not taken."""
+
+    @property
+    def stream_window_bytes(self) -> int:
+        """What each stream may hold, as the peer was told last: less than the full window where many are filled."""
 
     @property
     def queued_bytes(self) -> int:

@@ -118,6 +118,8 @@ class Transport(asyncio.BufferedProtocol):
         self.is_full = False
         """The socket takes no more."""
         self._is_behind = False
+        self._pause: asyncio.TimerHandle | None = None
+        """Ends a time in which nothing is read."""
         self._watching_loop: AsyncGenerator[None, None] | None = None
         timers = Timers(loop) if timers is None else timers  # an empty one is false
         keepalive = keepalive or ClientKeepalive()
@@ -164,6 +166,7 @@ class Transport(asyncio.BufferedProtocol):
         self._unwatch_loop()
         self._liveness.stop()
         self._progress.stop()
+        self._end_pause()
         if self._session is not None:
             self._session.end_of_input()
             self._session = None
@@ -232,6 +235,7 @@ class Transport(asyncio.BufferedProtocol):
         self._unwatch_loop()
         self._liveness.stop()
         self._progress.stop()
+        self._end_pause()
         self.engine.detach()
         if self._session is not None:
             self._session.forget()
@@ -291,6 +295,20 @@ class Transport(asyncio.BufferedProtocol):
     def _on_backlog_gone(self) -> None:
         self._is_behind = False
         self._read_on()
+
+    def _on_pause(self, seconds: float) -> None:
+        """Nothing is read for so long: the peer fills calls that nobody reads, and does not answer SETTINGS."""
+        if self._pause is None:
+            self._pause = self.loop.call_later(seconds, self._read_after_pause)
+
+    def _read_after_pause(self) -> None:
+        self._pause = None
+        self.engine.flush()
+
+    def _end_pause(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
 
     def _on_headers(self, begun: bool) -> None:
         """The peer has begun a header block and does not end it, or has now."""

@@ -35,15 +35,21 @@ class Limits:
 
     stream_window_bytes: int = 1 * MIB
     """Bytes a stream holds that the application has not taken; then the peer has to wait. A stream costs at most this
-    plus one message. 64 KiB costs nothing on small messages, 1 MiB is for bulk."""
+    plus one message. 64 KiB costs nothing on small messages, 1 MiB is for bulk. Where many streams of a connection are
+    filled and not read, each gets a smaller one for as long: see `connection_buffer_bytes`."""
 
     send_buffer_bytes: int = 64 * KIB
     """Bytes queued on a stream above which `send` waits. A stream costs at most this plus one message."""
 
     connection_buffer_bytes: int = 256 * MIB
     """Bytes that all streams of a connection hold together and the application has not taken; above that the one that
-    holds most ends with RESOURCE_EXHAUSTED. What one stream may hold, window and message, is always allowed. It is for
-    peers that fill many streams that nobody reads: credit once given cannot be called back."""
+    holds most ends with RESOURCE_EXHAUSTED. What one stream may hold, window and message, is always allowed.
+
+    It should not come to that. The windows of all streams may take a 16th of it (16 MiB), or four full ones if that is
+    more: when a quarter of that is held, each stream's window shrinks to its share, down to 16 KiB, until half of it was
+    taken. So a thousand streams that nobody reads hold some 20 MiB, and those that are read go on beside them, slower
+    over long distances. A peer that does not heed it is read slowly, and cut off after 10 seconds.
+    Source: RFC 9113 section 6.9.2."""
 
     max_frame_bytes: int = 64 * KIB
     """Largest HTTP/2 frame accepted, 16 KiB to 16 MiB - 1. Source: RFC 9113 section 4.2."""

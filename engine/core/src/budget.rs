@@ -1,7 +1,8 @@
 //! What the streams of a connection keep in memory, and what becomes of it when that is too much.
 //!
-//! How this works: the sums follow each stream as it changes, so nobody ever walks all of them to know. Credit that a
-//! peer was given cannot be called back; so when a budget is spent, the stream with most bytes that nobody took ends.
+//! How this works: the sums follow each stream as it changes, so nobody ever walks all of them to know. Smaller
+//! windows (`windows.rs`) keep peers within the budget that heed them; when it is spent all the same, the stream with
+//! most bytes that nobody took ends.
 
 use crate::connection::Connection;
 use crate::event::{Cause, Event, Origin, Outcome};

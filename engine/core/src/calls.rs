@@ -74,7 +74,7 @@ impl<B: Body> Connection<B> {
         let (response, send) =
             requests.clone().send_request(request, false).map_err(|error| CallError::Connection(error.to_string()))?;
         let id = u32::from(send.stream_id());
-        let mut stream = Stream::new(id, &self.ready, &self.settings);
+        let mut stream = Stream::new(id, &self.ready, &self.settings, self.windows.size);
         stream.response = Some(response);
         stream.send = Some(send);
         stream.coding = call.coding;

@@ -40,6 +40,8 @@ pub enum Abuse {
     RapidReset,
     /// Most calls are refused, because of what is in them.
     RefusedCalls,
+    /// SETTINGS were not answered, and what they forbid went on. Source: RFC 9113 section 6.5.3.
+    SettingsTimeout,
     /// A rule of HTTP/2 was broken, or a limit that ends a connection.
     ProtocolError,
 }
@@ -55,6 +57,7 @@ impl Abuse {
             Self::MadeResets => "made_resets",
             Self::RapidReset => "rapid_reset",
             Self::RefusedCalls => "refused_calls",
+            Self::SettingsTimeout => "settings_timeout",
             Self::ProtocolError => "protocol_error",
         }
     }
@@ -69,6 +72,7 @@ impl Abuse {
             Self::MadeResets => "the peer makes us reset its calls",
             Self::RapidReset => "the peer resets most of the calls it opens",
             Self::RefusedCalls => "most of the peer's calls have to be refused",
+            Self::SettingsTimeout => "the peer fills calls that nobody reads, and does not answer SETTINGS",
             Self::ProtocolError => "the peer broke a rule of HTTP/2",
         }
     }

@@ -19,6 +19,7 @@ use crate::role::Role;
 use crate::schedule::{Schedule, Streams};
 use crate::settings::{Settings, Side, tell_header_limit};
 use crate::strikes::Strikes;
+use crate::windows::Windows;
 use crate::wire::metadata::MetadataError;
 use h2::Reason;
 use std::sync::Arc;
@@ -62,6 +63,7 @@ pub struct Connection<B> {
     pub(crate) last_accepted: u32,
     pub(crate) strikes: Strikes,
     pub(crate) conduct: Conduct,
+    pub(crate) windows: Windows,
     waker: Waker,
     pub(crate) opening: Opening,
     pub(crate) intake: Intake,
@@ -111,6 +113,7 @@ impl<B: Body> Connection<B> {
         let role = Role::new(&settings, io.clone(), &mut Context::from_waker(&waker));
         ready.wake_connection();
         Self {
+            windows: Windows::new(&settings),
             settings,
             role,
             streams: Streams::default(),
@@ -301,7 +304,10 @@ impl<B: Body> Connection<B> {
 
     pub(crate) fn turn(&mut self) {
         let (message, clean) = match self.run() {
-            None => return self.keep_within_budget(),
+            None => {
+                self.fit_windows();
+                return self.keep_within_budget();
+            }
             Some(Ok(())) => ("the connection ended".to_owned(), !self.lost && self.streams.is_empty()),
             Some(Err(error)) => {
                 if self.settings.side == Side::Server && error.is_go_away() && error.is_library() {

@@ -17,6 +17,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 impl<B: Body> Connection<B> {
     /// The peer closed its side of the socket, or the socket broke.
     pub fn end_of_input(&mut self) {
+        // There is no more to come that would have to wait.
+        self.windows.forget_change();
         while self.step() {}
         if self.phase != Phase::Closed {
             self.io.lock().end_input();

@@ -30,6 +30,11 @@ impl Intake {
         }
     }
 
+    /// Bytes that wait.
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     fn keep(&mut self) -> usize {
         if std::mem::take(&mut self.borrowed) && !self.bytes.is_empty() {
             self.bytes = Bytes::copy_from_slice(&self.bytes);
@@ -74,7 +79,10 @@ impl<B: Body> Connection<B> {
     /// Something waits for a step, and h2 would read it.
     #[must_use]
     pub fn can_step(&self) -> bool {
-        self.phase != Phase::Closed && !self.intake.bytes.is_empty() && self.io.lock().unread() == 0
+        self.phase != Phase::Closed
+            && !self.intake.bytes.is_empty()
+            && self.io.lock().unread() == 0
+            && self.pause().is_zero()
     }
 
     /// Copies what waits, if it lies in memory of the caller; returns how much that is, as [`Connection::unread`].

@@ -33,6 +33,7 @@ mod sniffer;
 mod stream;
 mod strikes;
 mod tally;
+mod windows;
 pub mod wire;
 
 pub use budget::Budget;

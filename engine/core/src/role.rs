@@ -85,6 +85,15 @@ impl Role {
         }
     }
 
+    /// Tells the peer how much the streams take from now on. False: not now, the peer has yet to answer.
+    pub(crate) fn set_window(&mut self, bytes: u32) -> bool {
+        match self {
+            Self::Server(connection, _) => connection.set_initial_window_size(bytes).is_ok(),
+            Self::Client(connection, _) => connection.set_initial_window_size(bytes).is_ok(),
+            Self::Handshake(..) | Self::Over => false,
+        }
+    }
+
     /// A server that was told to shut down.
     pub(crate) fn is_shutting_down(&self) -> bool {
         matches!(self, Self::Server(_, true))

@@ -25,7 +25,7 @@ impl<B: Body> Connection<B> {
                 self.spoiled(false);
             }
             Ok(head) => {
-                let mut stream = Stream::new(id, &self.ready, &self.settings);
+                let mut stream = Stream::new(id, &self.ready, &self.settings, self.windows.size);
                 (stream.times.last_in, stream.times.last_out) = (self.now, self.now);
                 stream.respond = Some(respond);
                 stream.receive = Some(receive);

@@ -70,6 +70,8 @@ pub(crate) struct Seen {
     pub(crate) pongs: u64,
     pub(crate) resets: u64,
     pub(crate) settings_frames: u64,
+    /// Answers to SETTINGS of ours.
+    pub(crate) settings_answers: u64,
 }
 
 /// Walks the bytes of one direction, in pieces of any size.
@@ -193,6 +195,8 @@ impl Sniffer {
         if self.kind == SETTINGS && self.flags & ACK == 0 {
             self.seen.settings = true;
             self.seen.settings_frames += 1;
+        } else if self.kind == SETTINGS {
+            self.seen.settings_answers += 1;
         }
         if matches!(self.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
             self.in_headers = self.flags & END_HEADERS == 0;
@@ -305,7 +309,7 @@ mod tests {
             let seen = &sniffer.seen;
             assert_eq!((seen.frames, seen.connection_window, seen.pings, seen.resets), (11, 1000, 1, 1));
             assert_eq!(seen.grown, [5]);
-            assert_eq!((seen.settings, seen.settings_frames, seen.pongs), (true, 1, 1));
+            assert_eq!((seen.settings, seen.settings_frames, seen.settings_answers, seen.pongs), (true, 1, 1, 1));
             assert_eq!(seen.max_header_list, Some(258));
             let go_away = seen.go_away.clone().unwrap();
             assert_eq!((go_away.last_stream_id, go_away.reason), (7, Reason::ENHANCE_YOUR_CALM));

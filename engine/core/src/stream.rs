@@ -91,7 +91,8 @@ pub(crate) struct Stream<B> {
 }
 
 impl<B: Body> Stream<B> {
-    pub(crate) fn new(id: u32, ready: &Arc<Ready>, settings: &Settings) -> Self {
+    /// `window`: what the peer was told last.
+    pub(crate) fn new(id: u32, ready: &Arc<Ready>, settings: &Settings, window: u32) -> Self {
         let note = StreamNote::new(id, ready);
         Self {
             side: settings.side,
@@ -115,7 +116,7 @@ impl<B: Body> Stream<B> {
             held: 0,
             taken: 0,
             early: 0,
-            release_step: (settings.stream_window_bytes / 4).max(1) as usize,
+            release_step: release_step(window),
             half_closed: false,
             max_header_list: settings.max_header_list_bytes as usize,
             receiver_waits: false,
@@ -248,6 +249,14 @@ impl<B: Body> Stream<B> {
         }
     }
 
+    /// The window has another size now: it is given back in steps that fit.
+    pub(crate) fn release_within(&mut self, window: u32) {
+        self.release_step = release_step(window);
+        if self.taken >= self.release_step {
+            self.release(self.taken);
+        }
+    }
+
     fn release(&mut self, bytes: usize) {
         // Whatever the application says it took: never more than is held.
         let bytes = bytes.min(self.held);
@@ -271,6 +280,11 @@ impl<B: Body> Stream<B> {
     pub(crate) fn is_readable(&self) -> bool {
         self.inbox.has_message() || self.half_closed
     }
+}
+
+/// A quarter: seldom, and before the peer has to wait.
+fn release_step(window: u32) -> usize {
+    (window / 4).max(1) as usize
 }
 
 /// What reading the peer's messages ends with when they break a rule or a limit.

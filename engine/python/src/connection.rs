@@ -241,6 +241,11 @@ impl Connection {
     }
 
     #[getter]
+    fn stream_window_bytes(&self) -> u32 {
+        self.shared.with(|core| core.stream_window())
+    }
+
+    #[getter]
     fn queued_bytes(&self) -> usize {
         self.shared.with(|core| core.queued_bytes())
     }

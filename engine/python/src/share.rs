@@ -63,16 +63,20 @@ impl Shared {
             share = (base + EVENT_NANOS * happened).min(most);
         }
         self.spent.store(spent, Relaxed);
-        let (unread, can_step, in_headers) = self.with(|core| (core.keep(), core.can_step(), core.is_in_headers()));
+        let (unread, can_step, in_headers, pause) =
+            self.with(|core| (core.keep(), core.can_step(), core.is_in_headers(), core.pause()));
         if in_headers != self.in_headers.swap(in_headers, Relaxed) {
             hooks.owner.call_method1(py, intern!(py, "_on_headers"), (in_headers,))?;
         }
-        let rests = unread > 0 || spent >= share;
+        if !pause.is_zero() {
+            hooks.owner.call_method1(py, intern!(py, "_on_pause"), (pause.as_secs_f64(),))?;
+        }
+        let rests = unread > 0 || spent >= share || !pause.is_zero();
         if rests != self.backlog.swap(rests, Relaxed) {
             let name = if rests { intern!(py, "_on_backlog") } else { intern!(py, "_on_backlog_gone") };
             hooks.owner.call_method0(py, name)?;
         }
-        if happened > 0 || can_step || rests && unread == 0 {
+        if happened > 0 || can_step || rests && unread == 0 && pause.is_zero() {
             // It comes after the tasks that were just woken: what they send leaves in the same turn of the loop.
             return self.schedule(py);
         }
@@ -83,7 +87,10 @@ impl Shared {
     /// What reading may take in this turn, and with what it tells.
     fn share(&self, now: u64) -> (u64, u64) {
         let crowded = is_crowded(std::ptr::from_ref(self).addr(), now);
-        let (spoiling, side) = self.with(|core| (core.is_spoiling(), core.side()));
+        let (spoiling, side) = self.with(|core| {
+            core.tick(clock::told(now));
+            (core.is_spoiling(), core.side())
+        });
         if spoiling {
             (SMALL_NANOS, SMALL_NANOS)
         } else if crowded && side == Side::Server {
