@@ -63,6 +63,7 @@ class ServerConnection(Transport):
         """Where the ends of handlers are heard: one for all calls, where each would get its own."""
         self._among: set[Expiring] = set()
         self._is_noted = False
+        self._is_cut = False
         self._entrance: Entrance
         self.draining = asyncio.Event()
         """Set when handlers should finish: the server stops, or the connection has come to its age."""
@@ -146,7 +147,7 @@ class ServerConnection(Transport):
     def close(self) -> None:
         """Close the socket, after what is written; a client that was sent away may have something under way to us."""
         transport = self._transport
-        if self._ending is None or transport is None or transport.is_closing():
+        if self._ending is None or self._is_cut or transport is None or transport.is_closing():
             super().close()
             return
         if self._session is not None:
@@ -231,6 +232,7 @@ class ServerConnection(Transport):
 
     def _on_abuse(self, kind: str, text: str, cut: bool) -> None:
         if cut:
+            self._is_cut = True
             self.end_of_calls = End.BROKEN if kind == "protocol_error" else End.LIMIT
         self._note(kind, f"{text}; {'closed' if cut else 'its connection is served more slowly'}")
 

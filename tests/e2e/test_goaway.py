@@ -8,9 +8,12 @@ from typing import Never
 import pytest
 
 import penstock
-from tests.e2e.support import Echo, connected, turns, until, within_bound
+from penstock import _server_connection
+from tests.e2e.support import Echo, Gate, connected, turns, until, within_bound
 from tests.protos.echo_pb2 import Note
 from tests.protos.echo_penstock import EchoClient
+from tests.wire.engine import REQUEST
+from tests.wire.sockets import client_of
 
 pytestmark = pytest.mark.loops
 
@@ -153,3 +156,22 @@ async def test_a_channel_that_closes_tells_the_server_which_forgets_the_connecti
             await EchoClient(other).unary(Note())
             assert len(pair.server._core.connections) == 1
         await until(lambda: not pair.server._core.connections)
+
+
+async def test_a_client_that_was_sent_away_and_is_cut_off_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_server_connection, "LINGER_SECONDS", 3600.0)
+    server = penstock.Server([Echo(both_stream=Gate())])
+    async with client_of(server) as client:
+        request = {**dict(REQUEST), ":path": "/penstock.test.echo.Echo/BothStream"}
+        client.say(client.frames.headers(1, request.items()))
+        await until(lambda: list(server.streams()))
+        (connection,) = server._core.connections
+        connection.send_away("max_age")
+        await client.hear("GoAway")
+        client.say(*[client.frames.ping(bytes(8))] * 4)
+        await client.hear_the_end()
+        await within_bound(connection.ended)  # though the client has not closed its end
+        assert connection.reason == "the peer sent PINGs too often"
+    caplog.clear()
