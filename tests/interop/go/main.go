@@ -4,6 +4,8 @@
 //	interop [-window BYTES] client ADDRESS CALL...  makes the calls, one after another, and prints their outcomes
 //	interop storm-server                  prints its address; answers calls that end at random moments
 //	interop storm ADDRESS CALLS WORKERS   makes such calls on one connection, and prints what became of them
+//	interop refused ADDRESS POLICY        makes a call under a policy for retries, and prints its outcome
+//	interop steady ADDRESS CONNECTIONS WORKERS  makes calls while connections end, and prints what became of them
 //
 // All that is printed is JSON, one object on a line. What a call and an outcome hold, and what the service does, stands
 // in tests/interop/calls.py.
@@ -31,8 +33,13 @@ func main() {
 		serveStorm()
 	case flag.NArg() == 4 && flag.Arg(0) == "storm":
 		storm(flag.Arg(1), number(flag.Arg(2)), number(flag.Arg(3)))
+	case flag.NArg() == 3 && flag.Arg(0) == "refused":
+		refused(flag.Arg(1), flag.Arg(2))
+	case flag.NArg() == 4 && flag.Arg(0) == "steady":
+		steady(flag.Arg(1), int64(number(flag.Arg(2))), number(flag.Arg(3)))
 	default:
-		log.Fatal("usage: interop [-window BYTES] server | client ADDRESS CALL... | storm-server | storm ADDRESS CALLS WORKERS")
+		log.Fatal("usage: interop [-window BYTES] server | client ADDRESS CALL... | " +
+			"storm-server | storm ADDRESS CALLS WORKERS | refused ADDRESS POLICY | steady ADDRESS CONNECTIONS WORKERS")
 	}
 }
 
