@@ -95,7 +95,7 @@ class Caller:
         if end is None:
             self._tally.complain(plan, "it was left, and has no end")
             return
-        self._tally.add(plan, end)
+        self._tally.add(plan, end, code)
         if (end, code) not in plan.way.of_client and (end, code) not in self._beside_its_way():
             self._tally.complain(plan, f"on the client {outcome(end, code)}, {call.status.message!r}")
         if call._life is not _life.LEFT and plan.way.program != "end_loop":

@@ -27,6 +27,7 @@ async def call(lines: dict[str, str], seed: int, tally: Tally) -> None:
     calling = [asyncio.ensure_future(caller.call_on(stopping)) for caller in callers]
     process.tell({"ready": True})
     while await asked.get() == "report":
+        process.collect()
         process.tell(_report(callers, tally))
     stopping.set()
     await asyncio.wait(calling)

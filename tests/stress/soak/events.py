@@ -1,6 +1,9 @@
 """What is done to the lines, while calls are made on them: each event ends many of them at once."""
 
 import asyncio
+import functools
+import itertools
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -9,8 +12,19 @@ from typing import Any
 
 from penstock.testing import BLACK_HOLE, CLEAR, FaultProxy, ProxiedConnection
 from tests.stress.soak.child import Child
+from tests.stress.soak.lines import SORTS, sort_of
+from tests.stress.soak.ways import OF_PROCESSES
 
 LOOK_SECONDS = 0.05
+SERVED_BYTES = 8 * 1024
+"""What a connection has brought to its client, before something happens to it: calls were made on it."""
+VISITORS = tuple(way.name for way in OF_PROCESSES)
+SILENT = {"kill": -SIGKILL, "vanish": 3}
+"""The exit codes of clients without last words."""
+SPEAKING = {"exit": 3, "return": 0, "interrupt": 0, "forget": 0}
+
+NAMES = (*[name for sort in SORTS.values() for name in (*sort.network, *sort.process)], *VISITORS)
+"""All that is done."""
 
 
 class Events:
@@ -22,6 +36,8 @@ class Events:
         """Events on a line that may end a connection."""
         self.reports: list[dict[str, Any]] = []
         """Last words of servers that were not killed."""
+        self.visits: list[dict[str, Any]] = []
+        """Last words of clients."""
         self.doomed: dict[str, Child] = {}
         """Servers that do not live long, by their line."""
         self.stopping = asyncio.Event()
@@ -34,96 +50,62 @@ class Events:
         await asyncio.wait([waiting], timeout=self._random.uniform(least, most))
         waiting.cancel()
 
-    async def _until_come_again(self, connection: ProxiedConnection, proxy: FaultProxy) -> None:
-        while proxy.connections[-1:] == [connection] and not self.stopping.is_set():
-            await self.pause(LOOK_SECONDS, LOOK_SECONDS)
-
     # The network.
 
-    async def cut(self, line: str, proxy: FaultProxy) -> None:
-        """Cut connections, in one way after the other."""
-        ways = [self._reset, self._close, self._cut_after, self._cut_in_frame]
-        number = 0
-        while not self.stopping.is_set():
+    async def disturb(self, line: str, proxy: FaultProxy) -> None:
+        """Let happen to a network what its sort says, in one way after the other."""
+        names = sort_of(line).network
+        for number in itertools.count(self._random.randrange(len(names))):
             await self.pause(0.2, 0.6)
-            if not proxy.connections:
-                continue
-            connection = proxy.connections[-1]
-            ways[number % len(ways)](connection)
-            number += 1
+            await self._until(lambda: _has_served(proxy))
+            if self.stopping.is_set():
+                return
+            connection, name = proxy.connections[-1], names[number % len(names)]
+            self.counts[name] += 1
             self.by_line[line] += 1
-            await asyncio.wait([connection.ended], timeout=5.0)
-
-    def _reset(self, connection: ProxiedConnection) -> None:
-        self.counts["connection reset"] += 1
-        connection.reset()
-
-    def _close(self, connection: ProxiedConnection) -> None:
-        self.counts["connection closed"] += 1
-        connection.close()
-
-    def _cut_after(self, connection: ProxiedConnection) -> None:
-        self.counts["connection cut"] += 1
-        self._flow(connection).cut_after(self._random.randrange(5000), reset=self._random.random() < 0.5)
-
-    def _cut_in_frame(self, connection: ProxiedConnection) -> None:
-        self.counts["cut in a frame"] += 1
-        self._flow(connection).cut_in_next_frame(reset=self._random.random() < 0.5)
-
-    def _flow(self, connection: ProxiedConnection) -> Any:
-        return self._random.choice([connection.to_server, connection.to_client])
-
-    async def darken(self, line: str, proxy: FaultProxy) -> None:
-        """Let the network go silent, in one way after the other."""
-        ways: list[Callable[[ProxiedConnection], bool]] = [self._black_hole, self._half_open, self._outage]
-        number = self._random.randrange(len(ways))
-        while not self.stopping.is_set():
-            await self.pause(0.2, 0.8)
-            if not proxy.connections:
-                continue
-            connection = proxy.connections[-1]
-            ends = ways[number % len(ways)](connection)
-            number += 1
-            if ends:
-                self.by_line[line] += 1
+            if name == "outage of 0.3 s":
+                await self._outage(connection)
+            elif name in DARK:
+                DARK[name](connection, self._random)
                 # The client comes again when it has given up; the server needs as long, more or less.
-                await self._until_come_again(connection, proxy)
+                await self._until(functools.partial(_is_not_last, connection, proxy))
                 await self.pause(0.5, 2.5)
                 connection.reset()
             else:
-                await self.pause(0.3, 0.3)
-                connection.to_server.conditions = connection.to_client.conditions = CLEAR
+                CUTS[name](connection, self._random)
+                await asyncio.wait([connection.ended], timeout=5.0)
 
-    def _black_hole(self, connection: ProxiedConnection) -> bool:
-        self.counts["black hole"] += 1
-        connection.to_server.conditions = connection.to_client.conditions = BLACK_HOLE
-        return True
+    async def _until(self, is_so: Callable[[], bool]) -> None:
+        while not is_so() and not self.stopping.is_set():
+            await self.pause(LOOK_SECONDS, LOOK_SECONDS)
 
-    def _half_open(self, connection: ProxiedConnection) -> bool:
-        self.counts["half-open"] += 1
-        side = self._random.choice(["client", "server"])
-        connection.drop(side, reset=self._random.random() < 0.5)  # type: ignore[arg-type]  # a side it is
-        return True
-
-    def _outage(self, connection: ProxiedConnection) -> bool:
-        self.counts["outage of 0.3 s"] += 1
-        connection.to_server.conditions = connection.to_client.conditions = BLACK_HOLE
-        return False
+    async def _outage(self, connection: ProxiedConnection) -> None:
+        _black_hole(connection, self._random)
+        await self.pause(0.3, 0.3)
+        connection.to_server.conditions = connection.to_client.conditions = CLEAR
 
     # Processes.
 
     async def doom(self, line: str, address: str) -> None:
-        """End a server's process in one way after the other, and start it again."""
-        ends = ["kill", "drain", "exit", "return"]
-        number = self._random.randrange(len(ends))
-        while not self.stopping.is_set():
-            await self.pause(0.3, 0.8)
-            how = ends[number % len(ends)]
-            number += 1
-            self.counts[f"server: {how}"] += 1
-            await self._end_server(line, how)
-            self.doomed[line] = await Child.start("server", {"addresses": {"doomed": address}, "loop": self._loop})
+        """End a server's process as its sort says, in one way after the other, and start it again."""
+        names = sort_of(line).process
+        for number in itertools.count(self._random.randrange(len(names))):
+            await self.pause(0.8, 2.0)
+            await self._until_busy(line)
+            if self.stopping.is_set():
+                return
+            name = names[number % len(names)]
+            self.counts[name] += 1
+            await self._end_server(line, name.removeprefix("server: "))
+            given = {"addresses": {line: address}, "loop": self._loop}
+            self.doomed[line] = await Child.start("server", given)
             await self.doomed[line].answer()
+
+    async def _until_busy(self, line: str) -> None:
+        """Until every call that waited for the server has had its turn: a busy machine connects slowly."""
+        least = 2 * sort_of(line).workers
+        while not self.stopping.is_set() and (await self.doomed[line].ask("report"))["begun"] < least:
+            await self.pause(0.2, 0.3)
 
     async def end_servers(self) -> None:
         """End those that are left, in order: no more calls are made."""
@@ -145,19 +127,61 @@ class Events:
         await child.end()
         await child.kill()
 
-    async def visit(self, address: str) -> None:
-        """Start clients, and have them end in the middle of their calls."""
-        ends = ["kill", "exit", "return", "vanish", "interrupt"]
-        number = 0
-        while not self.stopping.is_set():
-            how = ends[number % len(ends)]
-            number += 1
+    async def visit(self, address: str, names: tuple[str, ...]) -> None:
+        """Start clients, and have them end in the middle of their calls, in one way after the other."""
+        for name in itertools.cycle(names):
+            if self.stopping.is_set():
+                return
+            how = name.removeprefix("client: ")
             child = await Child.start("leaver", address, how)
             try:
-                if (await child.line()).strip() == "open":
-                    self.counts[f"client: {how}"] += 1
+                assert (await child.line()).strip() == "open", f"{name}: it cannot open its calls"
+                self.counts[name] += 1
                 if how in {"kill", "interrupt"}:
                     child.signal(SIGKILL if how == "kill" else SIGINT)
-                await child.end()
+                if how in SPEAKING:
+                    self.visits.append(json.loads(await child.line()))
+                code = await child.end()
+                assert code == {**SILENT, **SPEAKING}[how], f"{name}: it ended with {code}"
             finally:
                 await child.kill()
+
+
+def _has_served(proxy: FaultProxy) -> bool:
+    return bool(proxy.connections) and proxy.connections[-1].to_client.bytes_forwarded >= SERVED_BYTES
+
+
+def _is_not_last(connection: ProxiedConnection, proxy: FaultProxy) -> bool:
+    return proxy.connections[-1:] != [connection]
+
+
+def _flow(connection: ProxiedConnection, chance: random.Random) -> Any:
+    return chance.choice([connection.to_server, connection.to_client])
+
+
+def _cut_after(connection: ProxiedConnection, chance: random.Random) -> None:
+    _flow(connection, chance).cut_after(chance.randrange(5000), reset=chance.random() < 0.5)
+
+
+def _cut_in_frame(connection: ProxiedConnection, chance: random.Random) -> None:
+    _flow(connection, chance).cut_in_next_frame(reset=chance.random() < 0.5)
+
+
+def _black_hole(connection: ProxiedConnection, chance: random.Random) -> None:
+    connection.to_server.conditions = connection.to_client.conditions = BLACK_HOLE
+
+
+def _half_open(connection: ProxiedConnection, chance: random.Random) -> None:
+    side = chance.choice(["client", "server"])
+    connection.drop(side, reset=chance.random() < 0.5)  # type: ignore[arg-type]  # a side it is
+
+
+Event = Callable[[ProxiedConnection, random.Random], None]
+
+CUTS: dict[str, Event] = {
+    "connection reset": lambda connection, _chance: connection.reset(),
+    "connection closed": lambda connection, _chance: connection.close(),
+    "connection cut": _cut_after,
+    "cut in a frame": _cut_in_frame,
+}
+DARK: dict[str, Event] = {"black hole": _black_hole, "half-open": _half_open}

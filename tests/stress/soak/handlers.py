@@ -211,6 +211,7 @@ async def _reply_garbage(plan: Plan, stream: Any, server: penstock.Server) -> No
 
 ACTS: dict[str, Act] = {
     "return": _return,
+    "break_out": _return,
     "refuse": _refuse,
     "fail": _refuse,
     "hang": _hang,

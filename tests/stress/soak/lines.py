@@ -43,9 +43,10 @@ class Sort:
     of_server: tuple[End, ...] = ()
     connection_ends: tuple[End, ...] = (End.CLOSED,)
     """How its connections may end, on both sides."""
-    proxied: bool = False
-    apart: bool = False
-    """Its server has a process of its own, which ends and begins again."""
+    network: tuple[str, ...] = ()
+    """What happens to its network, one after the other: names of events."""
+    process: tuple[str, ...] = ()
+    """How the process of its server ends, one after the other; then it has one of its own, which begins again."""
     server: Limits = SERVER
     client_keepalive: ClientKeepalive = penstock.keepalive.DEFAULT.client
     server_keepalive: ServerKeepalive = penstock.keepalive.DEFAULT.server
@@ -55,20 +56,37 @@ class Sort:
         return {"limits": self.server, "admission": ADMISSION, "keepalive": self.server_keepalive}
 
 
+STOPPED = (End.TASK_CANCELLED, End.EXITED, End.DRAINED)
+BROKEN_OFF = (LOST, UNREACHED, SENT_AWAY, DROPPED)
+
+
+def _doomed(name: str, *process: str, of_client: tuple[Outcome, ...], of_server: tuple[End, ...]) -> Sort:
+    ends = (End.CLOSED, End.CONNECTION_LOST, End.EXITED)
+    return Sort(name, 8, of_client=of_client, of_server=of_server, connection_ends=ends, process=process)
+
+
 SORTS = {
     sort.name: sort
     for sort in (
         # Nothing is done to it: every call ends as its way says.
         Sort("direct", 50),
-        # Connections are reset, closed, cut in the middle of a frame.
+        # Connections are reset.
         Sort(
-            "cut",
+            "reset",
             12,
-            count=2,
             of_client=(LOST, UNREACHED),
             of_server=(End.CONNECTION_LOST,),
             connection_ends=(End.CLOSED, End.CONNECTION_LOST),
-            proxied=True,
+            network=("connection reset",),
+        ),
+        # Connections are closed, or cut in the middle.
+        Sort(
+            "cut",
+            12,
+            of_client=(LOST, UNREACHED),
+            of_server=(End.CONNECTION_LOST,),
+            connection_ends=(End.CLOSED, End.CONNECTION_LOST),
+            network=("connection closed", "connection cut", "cut in a frame"),
         ),
         # The network goes silent, or loses one side.
         Sort(
@@ -78,7 +96,7 @@ SORTS = {
             of_client=(LOST, UNREACHED, SILENT),
             of_server=(End.CONNECTION_LOST, End.PEER_SILENT, End.SEND_STALLED),
             connection_ends=(End.CLOSED, End.CONNECTION_LOST, End.PEER_SILENT),
-            proxied=True,
+            network=("black hole", "half-open", "outage of 0.3 s"),
             client_keepalive=ClientKeepalive(time_seconds=1.0, timeout_seconds=1.5),
             server_keepalive=ServerKeepalive(time_seconds=1.0, timeout_seconds=1.5, min_ping_interval_seconds=0.5),
         ),
@@ -96,15 +114,16 @@ SORTS = {
                 max_connection_age_grace_seconds=0.5,
             ),
         ),
-        # The process of the server is killed, exits, drains, loses its loop.
-        Sort(
-            "doomed",
-            12,
-            count=2,
-            of_client=(LOST, UNREACHED, SENT_AWAY, DROPPED),
-            of_server=(End.DRAINED, End.EXITED, End.TASK_CANCELLED),
-            connection_ends=(End.CLOSED, End.CONNECTION_LOST, End.EXITED),
-            apart=True,
+        # The process of the server comes to its end.
+        _doomed("killed", "server: kill", of_client=(LOST, UNREACHED), of_server=()),
+        _doomed("drained", "server: drain", of_client=(SENT_AWAY, UNREACHED), of_server=(End.DRAINED,)),
+        _doomed("leaving", "server: exit", of_client=BROKEN_OFF, of_server=STOPPED),
+        _doomed(
+            "ending",
+            "server: loop ends",
+            "server: return",
+            of_client=BROKEN_OFF,
+            of_server=STOPPED,
         ),
         # Clients come, and go in the middle of their calls.
         Sort(

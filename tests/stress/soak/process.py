@@ -47,6 +47,8 @@ def prepare(tally: Tally) -> None:
     warnings.simplefilter("default", ResourceWarning)
     warnings.simplefilter("ignore", penstock.UnfinishedCall)
     logging.captureWarnings(True)
+    gc.collect()
+    gc.freeze()  # what the imports made: there is no sense in looking at it again and again
     sys.unraisablehook = lambda what: tally.complain(None, f"unraisable: {what.exc_value!r} in {what.object!r}")
 
 
@@ -63,18 +65,23 @@ def tell(what: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def collect() -> None:
+    """Collect garbage, so that what is resident is what is kept, and not how long ago the last collection was."""
+    gc.collect()
+
+
 def asked() -> asyncio.Queue[str]:
-    """Give a queue that gets the lines of standard input; an empty one at its end."""
+    """Give a queue that gets the lines of standard input. The process ends with it: who started it is gone."""
     lines: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     os.set_blocking(sys.stdin.fileno(), False)
 
     def read() -> None:
         data = os.read(sys.stdin.fileno(), 1 << 16)
-        for line in data.decode().splitlines() or [""]:
-            lines.put_nowait(line)
         if not data:
-            loop.remove_reader(sys.stdin.fileno())
+            os._exit(1)
+        for line in data.decode().splitlines():
+            lines.put_nowait(line)
 
     loop.add_reader(sys.stdin.fileno(), read)
     return lines

@@ -97,6 +97,14 @@ async def _wait(call: Any, plan: Plan) -> None:
         pass
 
 
+async def _send_on(call: Any, plan: Plan) -> None:
+    """Send until nobody listens any more."""
+    with suppress(penstock.EndOfStream):
+        while True:
+            await call.send(Note())
+    await call.finish()
+
+
 async def _break_out(call: Any, plan: Plan) -> None:
     if plan.kind is Kind.SERVER_STREAM or plan.floods:
         async for _ in call:
@@ -132,6 +140,7 @@ async def _send_garbage(call: Any, plan: Plan) -> None:
 INSIDE: dict[str, Callable[[Any, Plan], Awaitable[None]]] = {
     "finish": _finish,
     "cancel_anywhere": _finish,
+    "send_on": _send_on,
     "break_out": _break_out,
     "leave": _leave,
     "raise_inside": _raise_inside,

@@ -1,7 +1,7 @@
 """A process with servers. Arguments, as JSON: a server for each sort of line, with its address; the loop.
 
 For each line of standard input it prints one: `report` what it has seen so far; `stop` that, and what is left when all
-servers have stopped. The other lines end the process, some with a last line: `drain`, `exit`, `return`.
+servers have stopped. The other lines end the process, some with a last line: `drain`, `exit`, `return`, `loop ends`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 from penstock import Server
 from tests.stress.soak import process
 from tests.stress.soak.handlers import Coroutines, Generators, Threads
-from tests.stress.soak.lines import SORTS
+from tests.stress.soak.lines import sort_of
 from tests.stress.soak.plan import Plan
 from tests.stress.soak.tally import Tally
 from tests.stress.soak.watch import Watch
@@ -29,10 +29,11 @@ class Host:
         self.tally = tally
         self.servers: dict[str, Server] = {}
         self.watches: list[Watch] = []
+        self.blocks: AsyncExitStack | None = None
         for name in sorts:
             watch = Watch(tally)
             services = [form(watch) for form in (Coroutines, Generators, Threads)]
-            self.servers[name] = watch.server = Server(services, **SORTS[name].options())
+            self.servers[name] = watch.server = Server(services, **sort_of(name).options())
             self.watches.append(watch)
 
     async def sweep(self) -> None:
@@ -69,11 +70,15 @@ async def serve(addresses: dict[str, str], host: Host) -> None:
         }
         process.tell({"addresses": bound})
         while (line := await asked.get()) == "report":
+            process.collect()
             process.tell(host.report())
         if line == "exit":
             asyncio.get_running_loop().call_soon(sys.exit, 3)
             await asyncio.Event().wait()
         if line == "return":
+            return
+        if line == "loop ends":
+            host.blocks = stack.pop_all()  # nobody leaves them: the loop ends under the servers
             return
         if line == "drain":
             await asyncio.gather(*[server.stop(GRACE_SECONDS) for server in host.servers.values()])

@@ -8,12 +8,19 @@ from typing import Any
 
 from penstock.testing import FaultProxy
 from tests.stress.soak.child import Child
-from tests.stress.soak.events import Events
+from tests.stress.soak.events import NAMES, VISITORS, Events
 from tests.stress.soak.lines import SORTS
 from tests.stress.soak.memory import Memory
 
 SAMPLE_SECONDS = 1.0
 TELL_SECONDS = 30.0
+LEAST = 20
+"""So often each way to end and each event comes, in a soak of `FULL_SECONDS` or more; once in a shorter one."""
+FULL_SECONDS = 100.0
+MOST_OVERTIME = 3
+"""So many times its time a soak may take until each event has come so often: a busy machine starts processes slowly."""
+VISITING = 2
+"""Processes that come and go, at the same time."""
 
 
 @dataclass
@@ -31,11 +38,14 @@ class Soak:
     """The last report of the servers that lived all the time."""
     events: Events = field(init=False)
     memory: dict[str, Memory] = field(default_factory=dict)
+    least: int = 0
+    """So often each way and each event is to come at least."""
     took_seconds: float = 0.0
     """Until no more calls were made."""
 
     async def run(self, say: Callable[[str], object]) -> None:
         """Do it."""
+        self.least = LEAST if self.seconds >= FULL_SECONDS else 1
         self.events = Events(self.seed, self.loop)
         self.memory = {name: Memory(name) for name in ("client", "server")}
         async with AsyncExitStack() as stack:
@@ -72,37 +82,44 @@ class Soak:
         for sort in SORTS.values():
             for number in range(sort.count):
                 line = f"{sort.name}{number}" if sort.count > 1 else sort.name
-                if sort.apart:
-                    given = {"addresses": {sort.name: "127.0.0.2:0"}, "loop": self.loop}
+                if sort.process:
+                    given = {"addresses": {line: "127.0.0.2:0"}, "loop": self.loop}
                     child = self.events.doomed[line] = await Child.start("server", given)
-                    lines[line] = (await child.answer())["addresses"][sort.name]
+                    lines[line] = (await child.answer())["addresses"][line]
                     disturbing.append(self.events.doom(line, lines[line]))
-                elif sort.proxied:
+                elif sort.network:
                     proxy = FaultProxy(addresses[sort.name], seed=self.seed + number)
                     await stack.enter_async_context(proxy)
                     lines[line] = proxy.address
-                    disturb = self.events.cut if sort.name == "cut" else self.events.darken
-                    disturbing.append(disturb(line, proxy))
+                    disturbing.append(self.events.disturb(line, proxy))
                 else:
                     lines[line] = addresses[sort.name]
-        disturbing.append(self.events.visit(addresses["visited"]))
+        for first in range(VISITING):
+            disturbing.append(self.events.visit(addresses["visited"], VISITORS[first::VISITING]))
         return lines, disturbing
 
     async def _watch(self, client: Child, server: Child, disturbing: list[Any], say: Callable[[str], object]) -> None:
         """Until there are enough calls, or time is up."""
         loop = asyncio.get_running_loop()
-        began, told = loop.time(), 0.0
+        began, told, complaints = loop.time(), 0.0, 0
         while True:
             await asyncio.wait(disturbing, timeout=SAMPLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             report = await client.ask("report")
+            await server.ask("report")
             self.took_seconds = seconds = loop.time() - began
             for name, child in (("client", client), ("server", server)):
                 self.memory[name].samples.append((seconds, report["made"], child.rss_bytes))
             if seconds - told >= TELL_SECONDS:
                 told = seconds
                 say(f"{seconds:5.0f} s: {report['made']:>9,} calls, {report['wrong']} wrong")
-            if seconds >= self.seconds or report["made"] >= self.calls or any(task.done() for task in disturbing):
+            for complaint in report["told"][complaints:]:
+                say(f"{seconds:5.0f} s: {complaint}")
+            complaints = len(report["told"])
+            if any(task.done() for task in disturbing) or seconds >= MOST_OVERTIME * self.seconds:
+                return
+            is_enough = all(self.events.counts[name] >= self.least for name in NAMES)
+            if is_enough and (seconds >= self.seconds or report["made"] >= self.calls):
                 return
 
 
-_LASTING = [sort.name for sort in SORTS.values() if not sort.apart]
+_LASTING = [sort.name for sort in SORTS.values() if not sort.process]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from penstock import End
+from tests.stress.soak.promises import seen
 from tests.stress.soak.soak import Soak
 from tests.stress.soak.verdict import by_end, by_way
 from tests.stress.soak.ways import WAYS
@@ -13,6 +14,12 @@ from tests.stress.soak.ways import WAYS
 def rows(soak: Soak) -> Iterator[str]:
     """Give its lines."""
     client, server = by_way(soak.client), by_way(soak.server)
+    for report in soak.events.visits:
+        client.update(by_way(report))
+    yield f"{'promised':<28}{'client':>10}{'server':>10}"
+    for name, counts in seen(soak).items():
+        yield f"{name:<28}" + "".join(f"{'-' if count is None else f'{count:,}':>10}" for count in counts)
+    yield ""
     yield f"{'way':<28}{'client':>10}{'server':>10}"
     yield from (f"{way:<28}{client[way]:>10,}{server[way]:>10,}" for way in WAYS)
     yield ""

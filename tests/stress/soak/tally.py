@@ -14,14 +14,14 @@ class Tally:
     """Counts."""
 
     def __init__(self) -> None:
-        self.calls: Counter[tuple[str, str, str]] = Counter()
-        """By line, way and end."""
+        self.calls: Counter[tuple[str, str, str, str]] = Counter()
+        """By line, way, end and status."""
         self.wrong = 0
         self.told: list[str] = []
 
-    def add(self, plan: Plan, end: End) -> None:
+    def add(self, plan: Plan, end: End, code: StatusCode | None) -> None:
         """Count a call that ended rightly, or otherwise."""
-        self.calls[plan.line, plan.way.name, end.name] += 1
+        self.calls[plan.line, plan.way.name, end.name, "" if code is None else code.name] += 1
 
     def complain(self, plan: Plan | None, what: str) -> None:
         """Count what was wrong, and keep some of it."""

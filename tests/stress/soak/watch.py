@@ -45,9 +45,9 @@ class Watch:
             for stream, _, _ in ended:
                 del self._open[stream]
         for stream, end, plan in ended:
-            self._tally.add(plan, end)
+            code = None if stream.status is None else stream.status.code
+            self._tally.add(plan, end, code)
             if end not in plan.way.of_server and end not in sort_of(plan.line).of_server:
-                code = None if stream.status is None else stream.status.code
                 self._tally.complain(plan, f"on the server {outcome(end, code)}")
 
     @property

@@ -57,6 +57,7 @@ OF_HANDLERS = (
     Way("return", "finish", "return", (RETURNED,), (End.RETURNED,), 40, in_threads=True),
     Way("raise", "finish", "refuse", _ended(End.RAISED, StatusCode.NOT_FOUND), (End.RAISED,), 12, in_threads=True),
     Way("fail", "finish", "fail", _ended(End.RAISED, StatusCode.UNKNOWN), (End.FAILED,), 4, in_threads=True),
+    Way("handler breaks out", "send_on", "break_out", (RETURNED,), (End.RETURNED,), 6, SENDING),
     Way("handler cancels", "wait", "cancel", CANCELLED, (End.LEFT,), 4),
     Way("handler's task cancelled", "wait", "cancel_task", CANCELLED, (End.TASK_CANCELLED,), 3),
     Way("killed on the server", "wait", "kill", CANCELLED, (End.KILLED,), 3),
@@ -182,4 +183,20 @@ OF_RULES = (
     ),
 )
 
-WAYS = {way.name: way for way in (*OF_HANDLERS, *OF_PROGRAMS, *OF_RULES)}
+
+def _of_process(how: str, *of_client: Outcome) -> Way:
+    """A process that makes calls, comes to its end in the middle of them. They are made by `leaver.py`."""
+    return Way(f"client: {how}", "hold", "hang", of_client, WENT, 0, READING, hangs_anywhere=True)
+
+
+STOPPED = (End.TASK_CANCELLED, StatusCode.CANCELLED)
+OF_PROCESSES = (
+    _of_process("kill"),
+    _of_process("vanish"),
+    _of_process("interrupt", STOPPED),
+    _of_process("exit", STOPPED),
+    _of_process("return", STOPPED),
+    _of_process("forget", *_ended(End.EXITED, StatusCode.UNAVAILABLE)),
+)
+
+WAYS = {way.name: way for way in (*OF_HANDLERS, *OF_PROGRAMS, *OF_RULES, *OF_PROCESSES)}

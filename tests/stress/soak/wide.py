@@ -14,6 +14,9 @@ from tests.stress.soak.lines import CLIENT
 from tests.stress.soak.plan import Chance, Plan
 from tests.stress.soak.ways import WAYS
 
+CONNECTED = 0.8
+"""So many channels are connected before a call is made: the others are often closed before a handler hears of it."""
+
 FULL = methods("Coroutines")["full"]
 
 
@@ -21,6 +24,8 @@ async def close_channel(address: str, plan: Plan, chance: Chance) -> Any:
     """Close the channel under the call."""
     channel = penstock.Channel(address, limits=CLIENT)
     call = programs.make(channel, plan, chance)
+    if chance.random.random() < CONNECTED:
+        await channel.ready()
     using = asyncio.ensure_future(programs.use(call, plan))
     await asyncio.sleep(chance.pause_seconds())  # real time: it comes as far as it comes
     await channel.close()
