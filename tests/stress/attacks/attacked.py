@@ -77,7 +77,7 @@ async def serve(limits: Limits) -> None:
 def _seen(servers: list[Server], lines: Lines) -> dict[str, Any]:
     counters: dict[str, int] = {}
     for server in servers:
-        for name, count in getattr(server, "abuses", {}).items():
+        for name, count in server.statistics().abuses.items():
             counters[name] = counters.get(name, 0) + count
     return {"lines": lines.lines, "counters": counters}
 

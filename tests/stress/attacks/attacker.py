@@ -1,4 +1,7 @@
-"""The attacker's process. Arguments: an attack, host, port, seconds; prints what it did as JSON."""
+"""The attacker's process. It prints what it did as JSON.
+
+Arguments: an attack, host, port, seconds, by how much it is nicer than others, and after how many cuts it ends.
+"""
 
 import json
 import os
@@ -98,20 +101,23 @@ class Connection:
 class Attacker:
     """All connections of one attack."""
 
-    def __init__(self, attack: Attack, address: tuple[str, int]) -> None:
+    def __init__(self, attack: Attack, address: tuple[str, int], most_cuts: float) -> None:
         self._attack = attack
         self._address = address
+        self._most_cuts = most_cuts
         self._selector = selectors.DefaultSelector()
         self._open: set[Connection] = set()
         self._returns_at: list[float] = []
         self.told = Told(began=time.monotonic())
 
     def run(self, seconds: float) -> Told:
-        """Attack for so long; ends early when all are cut and none returns."""
+        """Attack for so long; ends early when all are cut and none returns, or when there were enough cuts."""
         for _ in range(self._attack.connections):
             self._connect()
         end = self.told.began + seconds
         while (now := time.monotonic()) < end and (self._open or self._returns_at):
+            if len(self.told.cuts) >= self._most_cuts:
+                break
             while self._returns_at and self._returns_at[0] <= now:
                 self._returns_at.pop(0)
                 self._connect()
@@ -164,12 +170,11 @@ class Attacker:
             self._returns_at.append(now + AWAY_SECONDS)
 
 
-def main(name: str, host: str, port: str, seconds: str) -> None:
+def main(name: str, host: str, port: str, seconds: str, niceness: str, most_cuts: str) -> None:
     """Attack, and tell."""
-    # Another machine's work in truth: it must not take the server's time.
-    os.nice(10)
+    os.nice(int(niceness))
     (attack,) = [attack for attack in ATTACKS if attack.name == name]
-    told = Attacker(attack, (host, int(port))).run(float(seconds))
+    told = Attacker(attack, (host, int(port)), float(most_cuts)).run(float(seconds))
     sys.stdout.write(json.dumps(asdict(told)) + "\n")
 
 

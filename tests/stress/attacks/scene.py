@@ -25,6 +25,10 @@ WATCH_SECONDS = 0.01
 NOTED = ("; closed", "; its connection is served more slowly")
 """How the log says that a connection was cut, or is throttled."""
 
+NICENESS = "10"
+MOST_CUTS = 3
+"""Where nothing is measured: the next one would not show more."""
+
 RATIO = 3.0
 """What the neighbour's p99 may grow by."""
 
@@ -143,26 +147,33 @@ def _watched_memory(number: int) -> Iterator[list[int]]:
         thread.join()
 
 
-def play(attack: Attack, seconds: float, *, loop: str = "asyncio", settings: Sequence[str] = ()) -> Result:
+def play(
+    attack: Attack, seconds: float, *, loop: str = "asyncio", settings: Sequence[str] = (), is_measured: bool = True
+) -> Result:
     """Have it done.
 
     Args:
         attack: What is done.
-        seconds: For how long; the neighbour is measured so long before, too.
+        seconds: For how long.
         loop: `asyncio` or `uvloop`: the server's.
         settings: Of the server's `Limits`, `name=value`.
+        is_measured: The neighbour is measured so long before, too. Otherwise its latency is nothing to go by, and what
+            is cut again and again ends after a few cuts.
     """
     with ExitStack() as stack:
         server = stack.enter_context(Process("attacked", loop, *settings))
         plain, secure = server.told()["addresses"]
         neighbour = stack.enter_context(Process("neighbour", plain))
-        time.sleep(WARM_SECONDS)  # real time: what is measured is what a server does for a while
-        neighbour.ask()
-        time.sleep(min(seconds, 2.0))  # real time: as above
+        if is_measured:
+            time.sleep(WARM_SECONDS)  # real time: what is measured is what a server does for a while
+            neighbour.ask()
+            time.sleep(min(seconds, 2.0))  # real time: as above
         without = neighbour.ask()
         host, _, port = (secure if attack.over_tls else plain).rpartition(":")
+        # Another machine's work in truth: where it is measured it must not take the server's time.
+        manner = (NICENESS, "inf") if is_measured else ("0", str(MOST_CUTS) if attack.returns else "inf")
         memory = stack.enter_context(_watched_memory(server.number))
-        attacker = stack.enter_context(Process("attacker", attack.name, host, port, str(seconds)))
+        attacker = stack.enter_context(Process("attacker", attack.name, host, port, str(seconds), *manner))
         did = attacker.told()
         during = neighbour.ask()
         seen = server.ask()
