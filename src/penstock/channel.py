@@ -199,7 +199,10 @@ class Channel:
         return live.of_channel(self, method)
 
     def statistics(self) -> ChannelStatistics:
-        """Count what is open now, and what there was since the channel was made."""
+        """Count what is open now, and what there was since the channel was made.
+
+        Concurrency: any thread, as for a server.
+        """
         return statistics.of_channel(self)
 
     def connection_statistics(self) -> Iterator[ConnectionStatistics]:

@@ -109,7 +109,11 @@ class Server:
         return live.of_server(self._core, method, peer)
 
     def statistics(self) -> ServerStatistics:
-        """Count what is open now, and what there was since the server was made."""
+        """Count what is open now, and what there was since the server was made.
+
+        Concurrency: any thread, as `streams` and `connection_statistics`; what comes and goes meanwhile may be in some
+        of the counts and not in others.
+        """
         return statistics.of_server(self._core)
 
     def connection_statistics(self, *, peer: str = "") -> Iterator[ConnectionStatistics]:

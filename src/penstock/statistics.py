@@ -144,12 +144,14 @@ class ChannelStatistics(_Statistics):
 
 def of_server(core: ServerCore) -> ServerStatistics:
     """What `Server.statistics` gives."""
-    calls = sum(len(connection.calls) for connection in (*core.connections, *core.gone))
-    calls_open = sum(call._status is None for connection in core.connections for call in connection.calls)
+    # Copies: the loop may go on while another thread looks.
+    connections = list(core.connections)
+    calls = sum(len(connection.calls) for connection in (*connections, *core.gone))
+    calls_open = sum(call._status is None for connection in connections for call in list(connection.calls))
     equipment = core.equipment
     pool = None if equipment is None else equipment.pool
     return ServerStatistics(
-        **_common(core.counters, core.connections),
+        **_common(core.counters, connections),
         calls_open=calls_open,
         stragglers_open=calls - calls_open + len(core.detached),
         detached_open=len(core.detached),
@@ -166,10 +168,10 @@ def of_server(core: ServerCore) -> ServerStatistics:
 
 def of_channel(channel: Channel) -> ChannelStatistics:
     """What `Channel.statistics` gives."""
-    connections = () if channel._connector is None else channel._connector.connections
+    connections = [] if channel._connector is None else list(channel._connector.connections)
     # One that was ended by another task is among them until its own looks, or until its turn comes.
-    starting = sum(call._status is None for call in channel._starting)
-    sent = sum(call._status is None for connection in connections for call in connection.calls)
+    starting = sum(call._status is None for call in list(channel._starting))
+    sent = sum(call._status is None for connection in connections for call in list(connection.calls))
     return ChannelStatistics(
         **_common(channel._counters, connections),
         calls_open=starting + sent,

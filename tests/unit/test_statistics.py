@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import sys
+import threading
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -230,6 +233,46 @@ async def test_everything_can_be_said_in_json_and_nothing_can_be_changed() -> No
     counts: Any = server.statistics().ends
     with pytest.raises(TypeError):
         counts[End.LEFT] = 0
+
+
+async def test_another_thread_may_look_while_calls_come_and_go() -> None:
+    over, looks, failures = threading.Event(), Counter[str](), list[Exception]()
+
+    def look() -> None:
+        while not over.is_set():
+            try:
+                for _ in range(50):
+                    server.statistics()
+                    channel.statistics()
+                looks["streams"] += len([*server.streams(), *channel.streams()])
+                looks["connections"] += len([*server.connection_statistics(), *channel.connection_statistics()])
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is a failure
+                failures.append(error)
+                return
+
+    async def read(stream: ServerStream[bytes, bytes]) -> None:
+        async for _ in stream:
+            pass
+
+    async def come_and_go() -> None:
+        while not failures and looks["streams"] < 10_000:
+            async with channel.stream("/test.Service/Method") as call:
+                await call.send(b"x")
+                await asyncio.sleep(0)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    async with connected(fallback=read) as channel:
+        server, thread = channel.server, threading.Thread(target=look)
+        thread.start()
+        try:
+            await asyncio.gather(*(come_and_go() for _ in range(100)))
+        finally:
+            over.set()
+            thread.join()
+            sys.setswitchinterval(before)
+    assert not failures
+    assert looks["connections"]
 
 
 def test_a_channel_without_a_connection_has_none_to_look_at() -> None:
