@@ -46,7 +46,7 @@ class Limits:
     holds most ends with RESOURCE_EXHAUSTED. What one stream may hold, window and message, is always allowed.
 
     It should not come to that. The windows of all streams may take a 16th of it (16 MiB), or four full ones if that is
-    more: when a quarter of that is held, each stream's window shrinks to its share, down to 16 KiB, until half of it was
+    more: when a quarter of it is held, each stream's window shrinks to its share, down to 16 KiB, until half of it is
     taken. So a thousand streams that nobody reads hold some 20 MiB, and those that are read go on beside them, slower
     over long distances. A peer that does not heed it is read slowly, and cut off after 10 seconds.
     Source: RFC 9113 section 6.9.2."""

@@ -1,4 +1,4 @@
-"""Do a thousand uploads that nobody reads leave the others of their connection alone, and end well once they are read?"""
+"""Do a thousand uploads that nobody reads leave the others of a connection alone, and end well once they are read?"""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -37,7 +37,7 @@ async def test_unread_uploads_leave_a_stream_going_and_end_well_once_they_are_re
             return await stream.finish()
 
         sending = [asyncio.create_task(send(stream)) for stream in streams]
-        (connection,) = pair.server.connections
+        (connection,) = pair.server._core.connections
         await until(lambda: connection.engine.stream_window_bytes < LIMITS.stream_window_bytes)
 
         async with pair.client.both_stream() as beside:
@@ -52,8 +52,7 @@ async def test_unread_uploads_leave_a_stream_going_and_end_well_once_they_are_re
         replies = await asyncio.gather(*sending)
         assert [reply.number for reply in replies] == [2] * STREAMS
         assert connection.engine.held_bytes == 0
-        assert pair.server.ends[penstock.End.LIMIT] == 0
-        # real time: windows change once a second at most
-        await asyncio.sleep(1)
+        assert pair.server._core.ends[penstock.End.LIMIT] == 0
+        await asyncio.sleep(1)  # real time: windows change once a second at most
         await pair.client.unary(Note())
         await until(lambda: connection.engine.stream_window_bytes == LIMITS.stream_window_bytes)

@@ -174,6 +174,9 @@ class Engine:
     def _on_backlog_gone(self) -> None:
         self.told.append("backlog gone")
 
+    def _on_pause(self, seconds: float) -> None:
+        self.told.append("pause")
+
 
 def client(limits: Limits | None = None, **settings: int) -> Engine:
     """A client that has said its preface and heard the server's."""
