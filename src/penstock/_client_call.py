@@ -266,7 +266,8 @@ class ClientCall(Stream[RequestT, ReplyT]):
     async def _receive_only(self) -> ReplyT:
         """The one reply, once the call ended with OK. Source: wire rule of gRPC for a single message."""
         while True:
-            reply = self._try(self._take_only)
+            take = self._take_only
+            reply = self._try(take) if self._peer_coding is None else await self._expand(take)
             if self._is_last or reply is MANY:
                 break
             await self._message()

@@ -227,7 +227,7 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
         """True: `_on_writable` will be called. False: there is no need to wait."""
 
     def _take(self) -> _ReceiveT | None:
-        """The next message, or `None`: nothing is there (`_is_last`: and nothing will be)."""
+        """The next message, or `None`: nothing is there (`_is_last`: and nothing will be; `_is_expanding`: not yet)."""
 
     def _take_many(self, most: int) -> list[_ReceiveT]:
         """Messages that are there; what is wrong with the one behind them is told by the next `_take`."""
@@ -237,6 +237,13 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
 
     def _reply(self, message: _SendT, trailers: _Pairs | None) -> bool:
         """Server: send the one reply and end with OK. False: there was no room, nothing was done."""
+
+    @property
+    def _is_expanding(self) -> bool:
+        """`_take` and its kin find nothing before `_expand_on` was called as often as it takes."""
+
+    def _expand_on(self, steps: int) -> None:
+        """Expand a message further, in so many steps of 50 us at most; what is wrong with it is told by `_take`."""
 
     @property
     def _is_last(self) -> bool: ...
@@ -434,6 +441,13 @@ class Connection:
 
         A client hears the status; a server, of a client that sheds, ENHANCE_YOUR_CALM.
         """
+
+    @property
+    def is_beside_others(self) -> bool:
+        """Other connections of this loop were read within some milliseconds."""
+
+    def take_excess(self) -> int:
+        """Server: bytes its messages became that are far more than came, since this was last called."""
 
     @property
     def held_bytes(self) -> int:

@@ -14,6 +14,9 @@ from penstock.status import Status, StatusCode
 
 ValueT = TypeVar("ValueT")
 
+PIECE_STEPS = 20
+"""A client expands so much of a message before others run: 1 ms, as who never has to wait."""
+
 
 class ReceivingStream(SendingStream[SendT, ReceiveT]):
     """The receiving half. The engine calls `_receive_waiting` and its kin and, when a message came, `_on_readable`."""
@@ -87,8 +90,14 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
             del error
 
     async def _expand(self, take: Callable[[], ValueT]) -> ValueT:
-        """Take a message that may have to be expanded, when it is time for that."""
-        return self._try(take)
+        """Take a message that may have to be expanded, and let others run after each piece of that."""
+        while True:
+            value = self._try(take)
+            if not self._is_expanding:
+                return value
+            while self._is_expanding:
+                await self._yield()
+                self._expand_on(PIECE_STEPS)
 
     def _try(self, take: Callable[[], ValueT]) -> ValueT:
         try:

@@ -9,7 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from penstock._admission import Entrance
-from penstock._expansions import Share
+from penstock._expansions import Line
 from penstock._lifetime import Lifetime
 from penstock._message_watch import NEVER
 from penstock._stall_watch import StallWatch
@@ -19,7 +19,7 @@ from penstock.server_calls import ServerStream
 from penstock.status import Status, StatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from penstock._equipment import Equipment
     from penstock._pool import Pool
@@ -69,7 +69,7 @@ class ServerConnection(Transport):
         """Set when handlers should finish: the server stops, or the connection has come to its age."""
         self.engine.set_ping_policy(core.keepalive.min_ping_interval_seconds, core.keepalive.without_calls)
         self.timers = equipment.timers
-        self._expansions, self._expansion_share = equipment.expansions, Share()
+        self._expansions = Line(equipment.expansions, self.engine)
         self._lifetime = Lifetime(self, equipment.connection_timers, core.limits)
         self._stall_watch = StallWatch(self, equipment.connection_timers, core.limits.send_stalled_timeout_seconds)
         self._ending: asyncio.TimerHandle | None = None
@@ -221,14 +221,12 @@ class ServerConnection(Transport):
         elif self._established:
             self._among.discard(self)
 
-    async def expand(self, take: Callable[[], ValueT]) -> ValueT:
-        """Take a message that may have to be expanded, in a turn of the loop that has time for it."""
-        began = await self._expansions.begin()
-        try:
-            return take()
-        finally:
-            if self._expansion_share.is_large(*self._expansions.end(began)):
-                self._note("expansions", "expanding its messages takes long; its connection is served more slowly")
+    def expand(self, call: ServerStream[Any, Any], take: Callable[[], ValueT]) -> Awaitable[ValueT]:
+        """Take a message that may have to be expanded, in turns of the loop that have time for it."""
+        return self._expansions.expand(call, take, self._note_excess)
+
+    def _note_excess(self) -> None:
+        self._note("expansions", "its messages become a hundred times what comes; its connection is served more slowly")
 
     def _on_abuse(self, kind: str, text: str, cut: bool) -> None:
         if cut:

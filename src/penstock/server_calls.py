@@ -260,7 +260,7 @@ class ServerStream(Stream[ReplyT, RequestT], Generic[RequestT, ReplyT]):
     # Waiting.
 
     async def _expand(self, take: Callable[[], ValueT]) -> ValueT:
-        return await self._connection.expand(partial(self._try, take))
+        return await self._connection.expand(self, partial(self._try, take))
 
     def _may_send(self) -> bool:
         return self._life is RUNNING

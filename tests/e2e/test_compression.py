@@ -8,7 +8,7 @@ from typing import Any, Never
 import pytest
 
 import penstock
-from penstock import CallOptions, Compression, StatusCode
+from penstock import CallOptions, Compression, StatusCode, _expansions
 from tests.e2e.support import Echo, connected, notes, until, within_bound
 from tests.protos.echo_pb2 import Note
 
@@ -212,3 +212,95 @@ async def test_expanding_one_message_after_the_other_lets_others_run(form: str) 
                 most = max(most, sum(taken) - before)
             await within_bound(stream.finish())
     assert most <= 3 * len(BOMB)
+
+
+class Ticks:
+    """Each look at the clock takes 0.1 ms, and a turn has what it has beside others: pieces are always the same."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._now = 0.0
+        monkeypatch.setattr(_expansions, "perf_counter", self)
+        monkeypatch.setattr(_expansions, "IDLE_TURN_SECONDS", _expansions.BUSY_TURN_SECONDS)
+
+    def __call__(self) -> float:
+        self._now += 0.0001
+        return self._now
+
+
+STEP_BYTES = 64 * 1024
+"""What the engine expands in a step at most."""
+
+
+@pytest.mark.parametrize("calls", [1, 50])
+async def test_between_two_turns_of_the_loop_little_is_expanded(calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ticks(monkeypatch)
+    gate, most, before = asyncio.Event(), 0, 0
+    async with connected(Echo(unary=_give_length), client_compression=Compression.GZIP) as pair:
+        note = Note(payload=BOMB)
+        replies = asyncio.gather(*(pair.client.unary(note) for _ in range(calls)))
+        replies.add_done_callback(lambda _done: gate.set())
+        while not gate.is_set():
+            await asyncio.sleep(0)
+            (connection,) = pair.server._core.connections or [None]
+            held = connection.engine.held_bytes if connection is not None else 0
+            most, before = max(most, held - before), held
+        assert {reply.number for reply in await replies} == {len(BOMB)}
+    # What came of the others counts as held, too: 4 KiB each.
+    assert 0 < most <= 4 * STEP_BYTES + calls * 5000
+
+
+async def _give_length(request: Note, call: penstock.ServerCall) -> Note:
+    return Note(number=len(request.payload))
+
+
+async def test_one_connection_holds_one_message_that_is_partly_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    Ticks(monkeypatch)
+    most = 0
+    async with connected(Echo(unary=_give_length), client_compression=Compression.GZIP) as pair:
+        replies = asyncio.gather(*(pair.client.unary(Note(payload=BOMB)) for _ in range(20)))
+        while not replies.done():
+            await asyncio.sleep(0)
+            most = max(most, *(connection.engine.held_bytes for connection in pair.server._core.connections), 0)
+        await replies
+    assert len(BOMB) < most < len(BOMB) + 200_000
+
+
+async def test_cancelling_a_receive_keeps_what_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    Ticks(monkeypatch)
+    attempts = 0
+
+    async def attempt(stream: penstock.ServerStream[Note, Note]) -> Note | None:
+        nonlocal attempts
+        attempts += 1
+        receiving = asyncio.ensure_future(stream.receive())
+        await until(lambda: receiving.done() or stream._is_expanding)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        receiving.cancel()
+        await asyncio.wait([receiving])
+        return None if receiving.cancelled() else receiving.result()
+
+    async def listen(stream: penstock.ServerStream[Note, Note]) -> Note:
+        while (note := await attempt(stream)) is None:
+            pass
+        return Note(number=len(note.payload))
+
+    async with connected(Echo(client_stream=listen), client_compression=Compression.GZIP) as pair:
+        async with pair.client.client_stream() as stream:
+            await stream.send(Note(payload=BOMB))
+            assert (await within_bound(stream.finish())).number == len(BOMB)
+    assert attempts > 3
+
+
+async def test_a_call_that_ends_frees_what_was_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    Ticks(monkeypatch)
+    async with connected(Echo(unary=_give_length), client_compression=Compression.GZIP) as pair:
+        calls = [asyncio.ensure_future(pair.client.unary(Note(payload=BOMB))) for _ in range(5)]
+        await until(lambda: any(connection.engine.held_bytes > 1e6 for connection in pair.server._core.connections))
+        (connection,) = pair.server._core.connections
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+        await until(lambda: not connection.calls)
+        assert connection.engine.held_bytes == 0
+        assert (await pair.client.unary(Note(payload=BOMB))).number == len(BOMB)

@@ -21,6 +21,7 @@ FEED = [*REQUEST[:2], (":path", "/penstock.test.echo.Echo/ServerStream"), *REQUE
 GZIP = ("grpc-encoding", "gzip")
 TEXT = "some text " * 100
 ZIPPED = gzip.compress(Note(text=TEXT).SerializeToString())
+LARGE = gzip.compress(bytes(1_000_000))
 
 
 async def say_unary(raw: RawPeer, payload: bytes, *headers: tuple[str, str]) -> None:
@@ -64,7 +65,9 @@ def test_a_coding_that_a_server_does_not_know_is_unimplemented_and_the_answer_sa
 
 
 @pytest.mark.wire("W28")
-@pytest.mark.parametrize("payload", [b"no gzip", ZIPPED[:-1], ZIPPED[:20], ZIPPED + b"x", b""])
+@pytest.mark.parametrize(
+    "payload", [b"no gzip", ZIPPED[:-1], ZIPPED[:20], ZIPPED + b"x", b"", LARGE[:-1], LARGE + b"x"]
+)
 async def test_what_cannot_be_expanded_is_internal_either_way(payload: bytes) -> None:
     async with client_of(penstock.Server([Echo()])) as raw:
         await say_unary(raw, payload, GZIP)

@@ -251,6 +251,17 @@ impl<B: Body> Connection<B> {
         }
     }
 
+    /// A message that the application is about to take is expanded so far; 0: it took it. True: there are events.
+    pub fn expanded(&mut self, id: u32, bytes: usize) -> bool {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.expanded = bytes;
+            self.kept.follow(stream);
+            self.keep_within_budget();
+            self.charge();
+        }
+        !self.events.is_empty()
+    }
+
     /// A receiver waits. True: it need not, something is there. `Readable` tells otherwise.
     pub fn await_message(&mut self, id: u32) -> bool {
         let Some(stream) = self.streams.get_mut(&id) else { return true };

@@ -74,6 +74,8 @@ pub(crate) struct Stream<B> {
     pub(crate) kept: Kept,
     /// Received bytes that the application was given and is not done with.
     pub(crate) lent: usize,
+    /// What a message has become that is partly expanded.
+    pub(crate) expanded: usize,
     /// Received bytes whose window was not given back yet.
     held: usize,
     /// Of those, what the application has taken.
@@ -113,6 +115,7 @@ impl<B: Body> Stream<B> {
             times: Times::default(),
             kept: Kept::default(),
             lent: 0,
+            expanded: 0,
             held: 0,
             taken: 0,
             early: 0,
@@ -271,9 +274,9 @@ impl<B: Body> Stream<B> {
         }
     }
 
-    /// Bytes received that the application has not taken.
+    /// Bytes received that the application has not taken, and what one of its messages has become.
     pub(crate) fn held(&self) -> usize {
-        self.inbox.bytes() + self.lent
+        self.inbox.bytes() + self.lent + self.expanded
     }
 
     /// The receiver that waits can go on.

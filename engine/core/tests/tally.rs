@@ -182,6 +182,28 @@ fn the_largest_call_goes_when_a_connection_holds_too_much() {
 }
 
 #[test]
+fn what_a_message_becomes_while_it_is_expanded_counts() {
+    for (bytes, shed) in [(50_000, false), (50_001, true)] {
+        let mut pair = Pair::with(1, |settings| settings.budget_bytes = 100_000).settled();
+        let id = fill(&mut pair, &[50_000])[0];
+        assert!(!pair.server.connection.expanded(id, 20_000));
+        assert_eq!(pair.server.connection.held_bytes(), 70_000);
+        assert_eq!(pair.server.connection.expanded(id, bytes), shed, "the program hears of it");
+        pair.settle();
+        assert_eq!(pair.server.sheds, usize::from(shed));
+        if !shed {
+            assert!(!pair.server.connection.expanded(id, 0));
+            assert_eq!(pair.server.connection.held_bytes(), 50_000);
+            pair.server.take_all(id);
+            pair.server.finish(id, ok());
+        }
+        assert_eq!(pair.server.connection.held_bytes(), 0);
+        pair.settle();
+        pair.done();
+    }
+}
+
+#[test]
 fn a_client_that_sheds_resets_the_stream() {
     let mut client = Scripted::client(1);
     client.end.reads = false;

@@ -1,6 +1,7 @@
 //! Messages on their way from the core to the application, cut out one by one.
 
 use crate::buffers::MessageBody;
+use crate::expansion::Expansion;
 use bytes::{Buf, Bytes};
 use penstock_core::Item;
 use penstock_core::wire::coding::Coding;
@@ -17,6 +18,8 @@ pub(crate) struct Batch {
     /// How those of `packed` that have the compressed flag are expanded.
     coding: Option<Coding>,
     rest: VecDeque<Item<MessageBody>>,
+    /// The message before those, which takes longer to expand than others should wait.
+    pub(crate) expansion: Option<Box<Expansion>>,
     /// Bytes the application took that the core does not know of.
     pub(crate) unreported: usize,
     /// The peer half-closed, or the call is over: nothing will come after this.
@@ -74,7 +77,8 @@ impl Batch {
 
     /// Bytes that nobody took.
     pub(crate) fn bytes(&self) -> usize {
-        self.packed.len() + self.rest.iter().map(Item::wire_bytes).sum::<usize>()
+        let expanded = self.expansion.as_ref().map_or(0, |expansion| expansion.bytes());
+        self.packed.len() + self.rest.iter().map(Item::wire_bytes).sum::<usize>() + expanded
     }
 
     /// Nothing more is wanted.

@@ -2,10 +2,10 @@
 
 use crate::compressed::Compressed;
 use crate::encoded::Encoded;
+use crate::expansion::{Begun, Expansion};
 use bytes::Bytes;
 use penstock_core::Payload as CorePayload;
-use penstock_core::wire::coding::{Coding, ExpandError};
-use pyo3::exceptions::PyValueError;
+use penstock_core::wire::coding::Coding;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -130,14 +130,9 @@ impl Codec {
         }
     }
 
-    /// Undoes the compression of a received message.
-    pub(crate) fn expand<'py>(&self, bytes: &Bound<'py, PyBytes>, coding: Coding) -> PyResult<Bound<'py, PyBytes>> {
-        let py = bytes.py();
-        match coding.expand(bytes.as_bytes(), self.max_receive_bytes) {
-            Ok(expanded) => Ok(PyBytes::new(py, &expanded)),
-            Err(error @ ExpandError::TooLong(_)) => Err(too_large(py, &error.to_string())),
-            Err(error @ ExpandError::Corrupt(_)) => Err(PyValueError::new_err(error.to_string())),
-        }
+    /// Undoes the compression of a received message, as far as may be done at once.
+    pub(crate) fn expand<'py>(&self, bytes: Bound<'py, PyBytes>, coding: Coding) -> PyResult<Begun<'py>> {
+        Expansion::begin(bytes, coding, self.max_receive_bytes)
     }
 
     fn encode_checked<'py>(&self, message: &Bound<'py, PyAny>) -> PyResult<Payload<'py>> {

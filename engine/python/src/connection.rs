@@ -4,6 +4,7 @@ use crate::budget::Budget;
 use crate::buffers::ReadBuffer;
 use crate::clock;
 use crate::codec::usage_error;
+use crate::crowd;
 use crate::metadata;
 use crate::shared::{Hooks, Shared};
 use crate::stream::StreamBase;
@@ -233,6 +234,17 @@ impl Connection {
         self.shared.schedule(py)?;
         self.dispatch(py);
         Ok(found)
+    }
+
+    /// Other connections of this loop were read of late.
+    #[getter]
+    fn is_beside_others(&self) -> bool {
+        crowd::is_beside_others(&self.shared)
+    }
+
+    /// Server: bytes its messages became that are far more than came, since this was last called.
+    fn take_excess(&self) -> usize {
+        self.shared.excess.swap(0, Relaxed)
     }
 
     #[getter]

@@ -4,9 +4,11 @@
 //! - [`stream`] is the base class of every stream: the paths taken once per message
 //! - [`receive`] is the awaitable of one receive, [`done`] the one of a finished send
 //! - [`codec`], [`encoded`], [`compressed`] and [`metadata`] turn values into bytes and back
+//! - [`expansion`] is a message that is expanded step by step, [`expanding`] what a stream does with it
 //! - [`tally`] and [`budget`] are what is known of messages that pass and of bytes that stay
 //! - [`watch`] lets the program see messages pass by
 //! - [`lost`] gathers the calls that end with their connection
+//! - [`share`] and [`slice`] are what a connection, a task gets of a turn of the loop; [`crowd`] is who else is there
 //! - [`clock`] is the time connections are told
 //! - [`buffers`] holds the memory that crosses the seam
 //!
@@ -23,8 +25,11 @@ mod clock;
 mod codec;
 mod compressed;
 mod connection;
+mod crowd;
 mod done;
 mod encoded;
+mod expanding;
+mod expansion;
 mod lost;
 mod metadata;
 mod only;

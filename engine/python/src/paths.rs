@@ -4,17 +4,17 @@ use crate::batch::Batch;
 use crate::buffers::MessageBody;
 use crate::codec::Payload;
 use crate::metadata;
-use crate::shared::Shared;
-use crate::stream::{Link, StreamBase, lock};
+use crate::shared::{Link, Shared};
+use crate::stream::{StreamBase, lock};
 use penstock_core::wire::coding::Coding;
 use penstock_core::{Item, Pushed, Received, Reply};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Taken bytes are reported to the core in steps of this, or when a batch is empty.
-const REPORT_BYTES: usize = 16 * 1024;
+pub(crate) const REPORT_BYTES: usize = 16 * 1024;
 
 /// What a look into the inbox found.
 pub(crate) enum Found<'py> {
@@ -115,6 +115,9 @@ impl StreamBase {
         if self.slice_is_spent() {
             return Ok(Tried::Yield);
         }
+        if self.is_excessive() {
+            return Ok(Tried::Wait);
+        }
         Ok(match self.take(py)? {
             Found::Message(message) => Tried::Message(message),
             Found::Nothing | Found::Last => Tried::Wait,
@@ -135,7 +138,7 @@ impl StreamBase {
     }
 
     /// What it is doing may take as long as a thousand steps.
-    fn look_next(&self) {
+    pub(crate) fn look_next(&self) {
         if let Some(link) = self.link.get() {
             link.shared.slice.look_next();
         }
@@ -152,9 +155,14 @@ impl StreamBase {
             if let Some(failure) = batch.failure.take() {
                 return Err(PyErr::from_value(failure.into_bound(py).into_any()));
             }
+            if batch.expansion.is_some() {
+                drop(batch);
+                return self.take_expanded(py);
+            }
             loop {
-                if let Some(message) = batch.cut(py) {
-                    break Ok((message, batch.due(REPORT_BYTES)));
+                if let Some((message, coding)) = batch.cut(py) {
+                    // One that is expanded step by step is done with when it is whole.
+                    break Ok((message, coding, if coding.is_none() { batch.due(REPORT_BYTES) } else { 0 }));
                 }
                 if let Err(found) = self.refill(&mut batch) {
                     break Err(found);
@@ -162,28 +170,26 @@ impl StreamBase {
             }
         };
         match found {
-            Ok(((mut bytes, coding), due)) => {
+            Ok((bytes, Some(coding), _)) => self.take_compressed(bytes, coding),
+            Ok((bytes, None, due)) => {
+                self.last_expanded.store(false, Relaxed);
                 if due > 0 {
                     self.report(py, due)?;
                 }
-                let codec = self.codec.get();
-                self.last_expanded.store(coding.is_some(), Relaxed);
-                if let Some(coding) = coding {
-                    self.look_next();
-                    bytes = codec.expand(&bytes, coding)?;
-                }
-                let message = codec.decode(bytes)?;
-                self.received.tell(&message)?;
-                Ok(Found::Message(message))
+                self.give(bytes)
             }
             Err(last) => {
-                let due = lock(&self.batch).due(1);
-                if due > 0 {
-                    self.report(py, due)?;
-                }
+                self.report_due(py, 1)?;
                 Ok(if last { Found::Last } else { Found::Nothing })
             }
         }
+    }
+
+    /// Decodes a message, and tells who watches.
+    pub(crate) fn give<'py>(&self, bytes: Bound<'py, PyBytes>) -> PyResult<Found<'py>> {
+        let message = self.codec.get().decode(bytes)?;
+        self.received.tell(&message)?;
+        Ok(Found::Message(message))
     }
 
     pub(crate) fn take_many<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyList>> {
@@ -221,6 +227,12 @@ impl StreamBase {
                 Err(true)
             }
         }
+    }
+
+    /// Tells the core what was taken, if there are at least so many bytes.
+    pub(crate) fn report_due(&self, py: Python<'_>, least: usize) -> PyResult<()> {
+        let due = lock(&self.batch).due(least);
+        if due > 0 { self.report(py, due) } else { Ok(()) }
     }
 
     /// Tells the core what was taken, so that the window opens again.

@@ -132,6 +132,11 @@ impl<'py> Step<'py> {
     }
 }
 
+pub(crate) fn reference_count<T>(object: &Py<T>) -> isize {
+    // SAFETY: the object is alive, we hold a reference.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
+}
+
 fn send_into<'py>(coroutine: &Bound<'py, PyAny>, value: Option<&Bound<'py, PyAny>>) -> PyResult<Step<'py>> {
     let py = coroutine.py();
     let none = py.None();

@@ -5,6 +5,7 @@
 //! of one connection, and nobody is judged.
 
 use crate::clock;
+use crate::crowd;
 use crate::shared::{Hooks, Shared};
 use penstock_core::Side;
 use pyo3::intern;
@@ -91,6 +92,9 @@ impl Shared {
             core.tick(clock::told(now));
             (core.is_spoiling(), core.side())
         });
+        if side == Side::Server {
+            crowd::read(self, now);
+        }
         if spoiling {
             (SMALL_NANOS, SMALL_NANOS)
         } else if crowded && side == Side::Server {

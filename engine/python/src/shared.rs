@@ -11,7 +11,7 @@ use penstock_core::{Closed, Connection as Core, Event, Item, Origin, Outcome, Ta
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Python's side of a connection; gone once its socket is.
@@ -51,7 +51,15 @@ pub(crate) struct Shared {
     pub(crate) in_headers: AtomicBool,
     /// Nanoseconds of this turn of the loop that reading took.
     pub(crate) spent: AtomicU64,
+    /// Bytes its messages became that are far more than came, since they were last asked for.
+    pub(crate) excess: AtomicUsize,
     pub(crate) slice: Arc<Slice>,
+}
+
+/// Where a call is.
+pub(crate) struct Link {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: u32,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -69,6 +77,7 @@ impl Shared {
             backlog: AtomicBool::new(false),
             in_headers: AtomicBool::new(false),
             spent: AtomicU64::new(0),
+            excess: AtomicUsize::new(0),
             slice: Slice::of_thread(),
         }
     }

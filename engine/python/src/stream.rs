@@ -6,8 +6,8 @@ use crate::codec::{Codec, Payload};
 use crate::done::done;
 use crate::metadata;
 use crate::paths::Found;
-use crate::receive::Receive;
-use crate::shared::Shared;
+use crate::receive::{Receive, reference_count};
+use crate::shared::Link;
 use crate::tally::Row;
 use crate::watch::Watchers;
 use penstock_core::wire::coding::Coding;
@@ -18,13 +18,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-
-/// Where the call is.
-pub(crate) struct Link {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) id: u32,
-}
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The native half of a stream.
 #[pyclass(subclass, frozen, weakref, generic, module = "penstock._engine")]
@@ -233,6 +227,17 @@ impl StreamBase {
         self.take_only(py)
     }
 
+    /// A message has to be expanded further, with `_expand_on`, before it can be taken.
+    #[getter]
+    fn _is_expanding(&self) -> bool {
+        self.is_expanding()
+    }
+
+    /// Expands it further, in so many steps of 50 us at most. What is wrong with it is told by the next `_take`.
+    fn _expand_on(&self, py: Python<'_>, steps: usize) -> PyResult<()> {
+        self.expand_on(py, steps)
+    }
+
     #[getter]
     fn _is_last(&self) -> bool {
         lock(&self.batch).last
@@ -390,9 +395,4 @@ impl StreamBase {
         let failure = lock(&self.batch).failure.take();
         drop((step, only, failure));
     }
-}
-
-fn reference_count<T>(object: &Py<T>) -> isize {
-    // SAFETY: the object is alive, we hold a reference.
-    unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) }
 }

@@ -1,10 +1,9 @@
 //! `grpc-encoding`: how one message is compressed and expanded. No message shares anything with the one before.
 
-use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
+use super::expander::{Expander, STEP_BYTES};
 use flate2::{Compress, Compression, FlushCompress, Status};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::cell::RefCell;
-use std::io::Read;
 use thiserror::Error;
 
 /// Header of the coding of the messages that follow.
@@ -19,8 +18,6 @@ const IDENTITY: &[u8] = b"identity";
 const LEVEL: Compression = Compression::new(3);
 /// zlib's largest window, which every peer can read.
 const WINDOW_BITS: u8 = 15;
-/// What is expanded at first, as a multiple of what came; more is made room for as it appears.
-const GUESSED_RATIO: usize = 4;
 
 /// A compression other than none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +82,7 @@ impl Coding {
         compressor.with_borrow_mut(|compressor| compress(compressor, payload))
     }
 
-    /// Expands one message; stops as soon as it is longer than `limit` bytes.
+    /// Expands one message in one go; stops as soon as it is longer than `limit` bytes.
     ///
     /// Gzip may come in several members, one behind the other, as RFC 1952 section 2.2 allows; anything else behind the
     /// end is an error.
@@ -93,19 +90,14 @@ impl Coding {
     /// # Errors
     /// [`ExpandError`].
     pub fn expand(self, payload: &[u8], limit: usize) -> Result<Vec<u8>, ExpandError> {
-        let mut expanded = Vec::with_capacity(payload.len().saturating_mul(GUESSED_RATIO).min(limit));
-        let mut rest = payload;
-        let most = (limit as u64).saturating_add(1);
-        let read = match self {
-            Self::Gzip => MultiGzDecoder::new(&mut rest).take(most).read_to_end(&mut expanded),
-            Self::Deflate => ZlibDecoder::new(&mut rest).take(most).read_to_end(&mut expanded),
-        };
-        if expanded.len() > limit {
-            return Err(ExpandError::TooLong(limit));
-        }
-        match read {
-            Ok(_) if rest.is_empty() => Ok(expanded),
-            _ => Err(ExpandError::Corrupt(self.name())),
+        let mut expander = Expander::new(self, payload, limit);
+        let (mut whole, mut room) = (Vec::new(), vec![0; STEP_BYTES]);
+        loop {
+            let step = expander.step(&mut room)?;
+            whole.extend_from_slice(&room[..step.written]);
+            if step.is_last {
+                return Ok(whole);
+            }
         }
     }
 }
