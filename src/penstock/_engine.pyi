@@ -243,7 +243,7 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
         """`_take` and its kin find nothing before `_expand_on` was called as often as it takes."""
 
     def _expand_on(self, steps: int) -> None:
-        """Expand a message further, in so many steps of 50 us at most; what is wrong with it is told by `_take`."""
+        """Expand a message further, in so many steps or 50 us for each; what is wrong with it is told by `_take`."""
 
     @property
     def _is_last(self) -> bool: ...

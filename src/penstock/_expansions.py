@@ -1,6 +1,6 @@
 """Compressed messages of a server, expanded in pieces: a kilobyte that becomes four megabytes takes 3 ms in all.
 
-How this works: the engine expands what is small at once, and the rest in steps of 50 us at most. All calls of a server
+How this works: the engine expands what is small at once, and the rest in steps of 0.1 ms at most. All calls of a server
 together have a part of each turn of the loop for that. Connections take turns; on each, one message is expanded after
 the other, so that a connection holds one that is not whole. Whose messages become far more than came gets a small part
 of the time while others are busy.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from penstock._receiving import ValueT
 
 STEP_SECONDS = 0.00005
-"""What a step of the engine takes at most."""
+"""What a step of the engine is planned with; it takes fewer where they take longer."""
 
 IDLE_TURN_SECONDS = 0.001
 """What all calls of a server together may take in one turn of the loop; the last of them may overrun it by a piece."""

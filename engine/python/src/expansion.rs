@@ -1,9 +1,10 @@
 //! A message on its way from what came to what it says, as far as it has come.
 //!
 //! How this works: it is expanded into chunks, since its length shows only at the end, and then moved into the `bytes`
-//! that the application gets; each of these steps takes at most about 50 us.
+//! that the application gets; each of these steps takes about 100 us at most.
 
 use crate::buffers::MessageBody;
+use crate::clock;
 use crate::codec::too_large;
 use penstock_core::Body;
 use penstock_core::wire::coding::{Coding, ExpandError};
@@ -15,14 +16,18 @@ use pyo3::types::PyBytes;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-/// What is expanded without a look at others, if it does not fill one chunk: text of 64 KiB takes 6 steps.
-const STEPS_AT_ONCE: usize = 8;
+/// What is expanded without a look at others, if it does not fill one chunk: noise of 64 KiB takes so many.
+const STEPS_AT_ONCE: usize = 3;
+/// What a step is planned with. So many take longer for text: then fewer are taken.
+const STEP_NANOS: u64 = 50_000;
 /// What is moved in one step: as much work as expanding half of it.
 const MOVED_CHUNKS: usize = 2;
 
 /// Zeros become a thousand times what came, text ten times at most; small messages may all be alike.
 const USUAL_RATIO: usize = 100;
 const USUAL_BYTES: usize = 16 * 1024;
+/// A byte that becomes nothing, in a step of such bytes, takes as long as so many that become something.
+const POOR_BYTES: usize = 100;
 
 thread_local! {
     /// Where messages begin: most end there, too.
@@ -38,6 +43,8 @@ pub(crate) struct Expansion {
     wire_bytes: usize,
     /// Bytes expanded.
     written: usize,
+    /// Bytes that became next to nothing.
+    poor: usize,
     /// What they are moved to, and how many are there.
     body: Option<(MessageBody, usize)>,
 }
@@ -60,14 +67,15 @@ impl Expansion {
         let (py, wire_bytes) = (bytes.py(), bytes.as_bytes().len());
         let mut expander = Expander::new(coding, PyBackedBytes::from(bytes), limit);
         ROOM.with_borrow_mut(|room| {
-            let mut filled = 0;
+            let (mut filled, mut poor) = (0, 0);
             for _ in 0..STEPS_AT_ONCE {
                 let step = expander.step(&mut room[filled..]).map_err(|error| to_python(py, &error))?;
                 filled += step.written;
                 if step.is_last {
                     return Ok(Begun::Whole(PyBytes::new(py, &room[..filled])));
                 }
-                if filled == room.len() {
+                poor += if step.is_poor() { step.read } else { 0 };
+                if filled == room.len() || poor > 0 {
                     break;
                 }
             }
@@ -79,14 +87,19 @@ impl Expansion {
                 chunks,
                 wire_bytes,
                 written: filled,
+                poor,
                 body: None,
             })))
         })
     }
 
-    /// Takes at most so many steps.
+    /// Takes so many steps, or what fits into their time.
     pub(crate) fn go_on(&mut self, py: Python<'_>, steps: usize) -> PyResult<()> {
-        for _ in 0..steps {
+        let until = clock::nanos() + STEP_NANOS * steps as u64;
+        for step in 0..steps {
+            if step > 0 && clock::nanos() >= until {
+                break;
+            }
             if self.expander.is_some() {
                 self.expand(py)?;
             } else if !self.chunks.is_empty() {
@@ -112,7 +125,7 @@ impl Expansion {
 
     /// Bytes of those that no usual message has.
     pub(crate) fn excess(&self) -> usize {
-        excess(self.wire_bytes, self.written)
+        excess(self.wire_bytes, self.written) + POOR_BYTES * self.poor
     }
 
     fn expand(&mut self, py: Python<'_>) -> PyResult<()> {
@@ -124,6 +137,7 @@ impl Expansion {
         let step = expander.step(&mut chunk.bytes[chunk.filled..]).map_err(|error| to_python(py, &error))?;
         chunk.filled += step.written;
         self.written += step.written;
+        self.poor += if step.is_poor() { step.read } else { 0 };
         if step.is_last {
             self.expander = None;
             let body = MessageBody::allocate(self.written);

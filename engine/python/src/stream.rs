@@ -233,7 +233,7 @@ impl StreamBase {
         self.is_expanding()
     }
 
-    /// Expands it further, in so many steps of 50 us at most. What is wrong with it is told by the next `_take`.
+    /// Expands it further, in so many steps or 50 us for each. What is wrong with it is told by the next `_take`.
     fn _expand_on(&self, py: Python<'_>, steps: usize) -> PyResult<()> {
         self.expand_on(py, steps)
     }
