@@ -2,7 +2,8 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -28,6 +29,16 @@ def pytest_collection_finish() -> None:
     """Keep the garbage collection after each test cheap: it need not look at what the imports made."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
+    """Keep it cheap: what is there behind a module, and its fixtures, are reports of pytest, more with each test."""
+    ran = yield
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
+    return ran
 
 
 @pytest.fixture
