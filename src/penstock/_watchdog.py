@@ -10,8 +10,10 @@ import asyncio
 import logging
 import math
 import os
+import sys
 import threading
-from time import monotonic, process_time
+import time
+from time import clock_gettime, monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock import _stacks
@@ -44,6 +46,7 @@ class Watchdog:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._thread = threading.get_ident()
+        self._clock = _clock_of_this_thread()
         self._over = threading.Event()
         self._answered_at: float | None = None
         self.watched: list[Watched] = []
@@ -76,16 +79,18 @@ class Watchdog:
             watched = list(self.watched)
             step_seconds = min((server.limits.blocked_loop_seconds for server in watched), default=math.inf)
             step_seconds = min(step_seconds, LONGEST_STEP_SECONDS)
-            before, busy_before = monotonic(), process_time()
+            before, worked_before = monotonic(), self._worked_seconds()
             if self._over.wait(step_seconds):
                 return
+            now, worked_seconds = monotonic(), self._worked_seconds() - worked_before
             if self._answered_at is not None:
+                # Before code that keeps the interpreter to itself held up this thread as well, perhaps.
+                self._tell_held(now - before - step_seconds, worked_seconds, watched)
                 break
-            now = monotonic()
             if not self._loop.is_running():
                 asked_at = now  # between two runs it need not answer
-            elif now - before > 2 * step_seconds and process_time() - busy_before < (now - before) / 2:
-                asked_at = now  # the whole process stood still, or was starved: that is no fault of its loop
+            elif now - before > 2 * step_seconds and worked_seconds < step_seconds:
+                asked_at = now  # the process stood still, was starved, or another thread kept it: no fault of its loop
             else:
                 late = [each for each in watched if now - asked_at >= each.limits.blocked_loop_seconds]
                 if late and not told:
@@ -97,10 +102,33 @@ class Watchdog:
         if told:
             logger.warning("the event loop goes on; it was blocked for %.1f s", self._answered_at - asked_at)
 
+    def _worked_seconds(self) -> float:
+        """CPU time of the loop's thread, so far."""
+        try:
+            return clock_gettime(self._clock)
+        except OSError:
+            return 0.0  # the thread is over
+
+    def _tell_held(self, seconds: float, worked_seconds: float, watched: list[Watched]) -> None:
+        # Both: on a busy machine this thread may be late, and the loop of a busy server works all the time.
+        late = [each for each in watched if min(seconds, worked_seconds) >= each.limits.blocked_loop_seconds]
+        if late:
+            # This thread runs again as soon as that code lets go: the stack is still where it was.
+            self._tell(seconds, watched)
+        for server in late:
+            server.blocked_in_all += 1
+
     def _tell(self, seconds: float, servers: list[Watched]) -> None:
         task = asyncio.current_task(self._loop)
         text = "the event loop has been blocked for %.1f s by %s. It is here:\n%s"
         logger.error(text, seconds, _name(task, servers), _stacks.of_thread(self._thread).rstrip())
+
+
+def _clock_of_this_thread() -> int:
+    """Its CPU time, where the system tells that of one thread to another; else that of the process."""
+    if sys.platform == "linux":
+        return time.pthread_getcpuclockid(threading.get_ident())
+    return time.CLOCK_PROCESS_CPUTIME_ID
 
 
 def _name(task: asyncio.Task[Any] | None, servers: list[Watched]) -> str:

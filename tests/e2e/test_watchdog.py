@@ -53,6 +53,10 @@ class Blocking:
         await asyncio.create_task(child(), name="the child")
         return request
 
+    async def in_code_that_lets_no_thread_run(self, request: Note, _call: penstock.ServerCall) -> Note:
+        sum(range(10_000_000))
+        return request
+
     async def in_a_callback(self, request: Note, _call: penstock.ServerCall) -> Note:
         asyncio.get_running_loop().call_soon(self.block, request.number)
         await asyncio.sleep(0)
@@ -75,6 +79,16 @@ async def test_what_blocks_is_named_once_for_each_time_and_how_long_it_took(capl
         assert f" s by {UNARY} from 127.0.0.1:" in text
         assert "in unary\n    self.block(request.number)" in text
         assert text.splitlines()[-2].endswith("in block")
+    caplog.clear()
+
+
+async def test_code_that_lets_no_thread_run_is_named_behind_it(caplog: pytest.LogCaptureFixture) -> None:
+    blocking = Blocking(caplog)
+    async with connected(Echo(unary=blocking.in_code_that_lets_no_thread_run), server_limits=WATCHFUL) as pair:
+        # On a busy machine the handler may be further on when the thread comes to look.
+        while not any("    sum(range(" in text for text in blocking.lines(f" s by {UNARY} from")):
+            await within_bound(pair.client.unary(Note()))
+        assert pair.server.statistics().loop_blocked >= 1
     caplog.clear()
 
 

@@ -90,14 +90,14 @@ class Clocks:
         self.watchdog.watched.append(server)
         self._server = server
         monkeypatch.setattr(_watchdog, "monotonic", lambda: self.now)
-        monkeypatch.setattr(_watchdog, "process_time", lambda: self.busy)
+        monkeypatch.setattr(_watchdog, "clock_gettime", lambda _clock: self.busy)
         monkeypatch.setattr(asyncio, "current_task", lambda _loop: None)
 
     def is_running(self) -> bool:
         return self.runs
 
     def told_after(self, *waits: tuple[float, float]) -> list[int]:
-        """Give how often it has told after each wait; of each: the time it took, and how long the process worked."""
+        """Give how often it has told after each wait; of each: the time it took, and how long the loop worked."""
         counts: list[int] = []
         left = list(waits)
 
@@ -147,10 +147,30 @@ def test_a_process_that_stood_still_does_not_blame_its_loop(
 def test_code_that_let_no_thread_run_is_blamed(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # As an extension does that keeps the interpreter to itself: this thread is late, and the process was busy.
+    # As an extension does that keeps the interpreter to itself: this thread is late, and the loop was busy.
     assert Clocks(monkeypatch, server).told_after((60, 59)) == [1]
     assert "blocked for 60.0 s" in caplog.text
     caplog.clear()
+
+
+def test_code_that_let_no_thread_run_is_blamed_though_the_loop_had_answered_before(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clocks = Clocks(monkeypatch, server)
+    clocks.watchdog._answered_at = 0.0
+    # Late by less than the limit; late, and another process or thread worked; late, and the loop did.
+    for took, worked, told in ((0.03, 0.03, 0), (60, 0.01, 0), (60, 59, 1)):
+        clocks.told_after((took, worked))
+        assert server.blocked_in_all == told
+    assert "blocked for 60.0 s" in caplog.text
+    caplog.clear()
+
+
+def test_a_thread_that_lets_no_other_run_is_no_fault_of_the_loop(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Clocks(monkeypatch, server).told_after((60, 0.01)) == [0]
+    assert not caplog.records
 
 
 def test_a_loop_between_two_runs_need_not_answer(
