@@ -24,6 +24,10 @@ ANSWER_SECONDS = 1.0
 """What a client without calls gets to answer a GOAWAY."""
 
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+"""What `serve` stops at."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenCall:
     """A call that was still open when a server stopped."""
@@ -110,19 +114,35 @@ async def close_connections(connections: Collection[ServerConnection]) -> None:
             await asyncio.wait([connection.ended])  # not itself: others wait for it too when this is cancelled
 
 
+_hearers: dict[asyncio.AbstractEventLoop, list[asyncio.Queue[signal.Signals]]] = {}
+"""Who hears of signals: a loop has one handler for each, and may have several servers."""
+
+
 @contextlib.contextmanager
 def stop_signals(handle: bool) -> Iterator[asyncio.Queue[signal.Signals]]:
     """Give a queue that gets each SIGINT and SIGTERM while the block runs."""
-    loop = asyncio.get_running_loop()
     signalled: asyncio.Queue[signal.Signals] = asyncio.Queue()
-    numbers = (signal.SIGINT, signal.SIGTERM) if handle else ()
-    if handle and threading.current_thread() is not threading.main_thread():
+    if not handle:
+        yield signalled
+        return
+    if threading.current_thread() is not threading.main_thread():
         msg = "signals come to the main thread alone: say serve(..., handle_signals=False) here, and cancel it to stop"
         raise UsageError(msg)
-    for number in numbers:
-        loop.add_signal_handler(number, signalled.put_nowait, number)
+    loop = asyncio.get_running_loop()
+    hearers = _hearers.setdefault(loop, [])
+    hearers.append(signalled)
     try:
+        for number in STOPPING:
+            loop.add_signal_handler(number, _tell, hearers, number)
         yield signalled
     finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
+        hearers.remove(signalled)
+        if not hearers:
+            del _hearers[loop]
+            for number in STOPPING:
+                loop.remove_signal_handler(number)
+
+
+def _tell(hearers: list[asyncio.Queue[signal.Signals]], number: signal.Signals) -> None:
+    for hearer in hearers:
+        hearer.put_nowait(number)

@@ -189,6 +189,22 @@ async def test_serve_leaves_signals_alone_when_told_and_stops_when_it_is_cancell
     assert one.addresses == ()
 
 
+@pytest.mark.loops
+async def test_a_signal_stops_every_server_of_the_loop() -> None:
+    servers = [serving(), serving()]
+    serves = [asyncio.create_task(one.serve("127.0.0.1:0")) for one in servers]
+    for one in servers:
+        await until_listening(one)
+    # One that has ended does not take the signals away from the others.
+    serves.append(asyncio.create_task(serving().serve("127.0.0.1:0")))
+    await asyncio.sleep(0)
+    serves[-1].cancel()
+    await asyncio.wait([serves.pop()])
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await asyncio.gather(*serves) == [StopReport(finished=0, cancelled=(), stuck=())] * 2
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 async def test_a_grace_that_is_none_is_refused_before_anything_begins_or_stops() -> None:
     one = serving()
     wrong: Any = "30"
