@@ -449,6 +449,9 @@ class Connection:
     def take_excess(self) -> int:
         """Server: bytes its messages became that are far more than came, since this was last called."""
 
+    def slow_down(self, slowed: bool) -> None:
+        """Read it as if its calls came to nothing, or (`False`) as others."""
+
     @property
     def held_bytes(self) -> int:
         """Received on open calls, and not taken."""

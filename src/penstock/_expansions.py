@@ -48,6 +48,7 @@ class Engine(Protocol):
     @property
     def is_beside_others(self) -> bool: ...
     def take_excess(self) -> int: ...
+    def slow_down(self, slowed: bool) -> None: ...
 
 
 class Expansions:
@@ -99,12 +100,24 @@ class Expansions:
 class Line:
     """The calls of one connection that have something to expand."""
 
-    __slots__ = ("_begun", "_engine", "_excess", "_expansions", "_holder", "_queued", "_rest", "_since", "_waiting")
+    __slots__ = (
+        "_begun",
+        "_engine",
+        "_excess",
+        "_expansions",
+        "_holder",
+        "_queued",
+        "_rest",
+        "_since",
+        "_slowed",
+        "_waiting",
+    )
 
     def __init__(self, expansions: Expansions, engine: Engine) -> None:
         self._expansions = expansions
         self._engine = engine
         self._excess = self._since = 0.0
+        self._slowed = False
         self._begun = False
         """A message is not whole yet: the others wait."""
         self._holder: asyncio.Future[None] | None = None
@@ -193,18 +206,28 @@ class Line:
     def _is_excessive(self) -> bool:
         """What came became so much that others go first; true when that begins."""
         more = self._engine.take_excess()
-        if not more:
+        if not more and not self._slowed:
             return False
         now = perf_counter()
         left = max(0.0, self._excess - EXCESS_BYTES_PER_SECOND * (now - self._since))
         # Not more than for a second: what it did while it was alone harmed nobody.
         self._excess, self._since = min(left + more, EXCESS_BYTES + EXCESS_BYTES_PER_SECOND), now
+        if self._slowed and self._excess < EXCESS_BYTES / 2:
+            self._slow_down(False)
         beyond = self._excess - EXCESS_BYTES
         if beyond <= 0 or self._rest is not None or not self._engine.is_beside_others:
             return False
         self._rest = self._expansions.loop.call_later(beyond / EXCESS_BYTES_PER_SECOND, self._go_on)
+        self._slow_down(True)
         return True
+
+    def _slow_down(self, slowed: bool) -> None:
+        # Its calls cost something too: they are opened, wait and end.
+        self._slowed = slowed
+        self._engine.slow_down(slowed)
 
     def _go_on(self) -> None:
         self._rest = None
+        if not self._begun and not self._waiting:
+            self._slow_down(False)
         self._queue()

@@ -43,6 +43,10 @@ class Engine:
 
     is_beside_others = True
     excess = 0
+    slowed = False
+
+    def slow_down(self, slowed: bool) -> None:
+        self.slowed = slowed
 
     def take_excess(self) -> int:
         excess, self.excess = self.excess, 0
@@ -227,11 +231,16 @@ async def test_a_client_whose_messages_explode_rests_while_others_are_busy(clock
     began = loop.time()
     await scene.expand("too much", STEP_SECONDS)
     assert scene.noted == ["too much"]
+    assert engine.slowed
     later = asyncio.ensure_future(scene.expand("later", STEP_SECONDS))
     assert await scene.expand("another client's", STEP_SECONDS, line=1) == "another client's"
     assert not later.done()
     await later
     # What it is paid back with is its time.
+    assert engine.slowed
+    clock.now += 2
+    await scene.expand("honest", STEP_SECONDS)
+    assert not engine.slowed
     assert loop.time() - began > 0.9
     scene.turns.stop()
 

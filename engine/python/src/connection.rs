@@ -247,6 +247,11 @@ impl Connection {
         self.shared.excess.swap(0, Relaxed)
     }
 
+    /// Has it read as if its calls came to nothing, or (`false`) as others.
+    fn slow_down(&self, slowed: bool) {
+        self.shared.slowed.store(slowed, Relaxed);
+    }
+
     #[getter]
     fn held_bytes(&self) -> usize {
         self.shared.with(|core| core.held_bytes())

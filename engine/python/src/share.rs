@@ -90,7 +90,7 @@ impl Shared {
         let crowded = is_crowded(std::ptr::from_ref(self).addr(), now);
         let (spoiling, side) = self.with(|core| {
             core.tick(clock::told(now));
-            (core.is_spoiling(), core.side())
+            (core.is_spoiling() || self.slowed.load(Relaxed), core.side())
         });
         if side == Side::Server {
             crowd::read(self, now);

@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) spent: AtomicU64,
     /// Bytes its messages became that are far more than came, since they were last asked for.
     pub(crate) excess: AtomicUsize,
+    /// Python saw that it makes too much work.
+    pub(crate) slowed: AtomicBool,
     pub(crate) slice: Arc<Slice>,
 }
 
@@ -78,6 +80,7 @@ impl Shared {
             in_headers: AtomicBool::new(false),
             spent: AtomicU64::new(0),
             excess: AtomicUsize::new(0),
+            slowed: AtomicBool::new(false),
             slice: Slice::of_thread(),
         }
     }
