@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeGuard
 
 from penstock.compression import Compression
@@ -43,6 +44,17 @@ def check_grace(given: object) -> None:
     """
     if not is_number(given) or not given >= 0:
         msg = f"grace is a number of seconds, 0 or more, not {given!r}"
+        raise UsageError(msg)
+
+
+def check_here(loop: asyncio.AbstractEventLoop, what: str) -> None:
+    """Look where something is called that belongs to a loop.
+
+    Raises:
+        UsageError: The loop runs in another thread. What is no longer running is harmless from here.
+    """
+    if loop is not asyncio.get_running_loop() and loop.is_running():
+        msg = f"{what} in another loop than its own: asyncio.run_coroutine_threadsafe({what}, its_loop).result()"
         raise UsageError(msg)
 
 

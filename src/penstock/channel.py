@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from penstock import _address, _lost_calls, _tls_context, live, statistics
-from penstock._arguments import check_compression, check_kind
+from penstock._arguments import check_compression, check_here, check_kind
 from penstock._connector import ChannelState, Connector
 from penstock._counters import Counters
 from penstock._deadline import check_timeout
@@ -174,10 +174,16 @@ class Channel:
 
         Waits until: the sockets are closed; a server that reads nothing is given a second.
         Cancelling: the calls have ended; connections may still be open, call it again.
+
+        Raises:
+            UsageError: It is used in another thread, in another loop than this. Nothing was closed.
         """
-        self._closed = True
         if self._process != os.getpid():
+            self._closed = True
             return
+        if self._connector is not None:
+            check_here(self._connector.loop, "channel.close()")
+        self._closed = True
         for call in list(self._starting):
             call._close(CLOSED, End.CLOSED)
         if self._connector is not None:

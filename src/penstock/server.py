@@ -10,7 +10,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from penstock import _address, _tls_context, _watchdog, live, statistics
-from penstock._arguments import check_compression, check_grace, check_kind
+from penstock._arguments import check_compression, check_grace, check_here, check_kind
 from penstock._arrival import Arrival
 from penstock._handlers import fallback_route, routes
 from penstock._interception import around_server
@@ -242,10 +242,13 @@ class Server:
             What happened to the calls that were open.
 
         Raises:
-            UsageError: The grace is no number of seconds, or one below 0; nothing was stopped.
+            UsageError: The grace is no number of seconds, or one below 0; or it serves in another thread, in another
+                loop than this. Nothing was stopped.
         """
         check_grace(grace)
         core = self._core
+        if core.equipment is not None:
+            check_here(core.equipment.loop, "server.stop()")
         self._listeners.close()
         core.draining.set()
         for connection in list(core.connections):

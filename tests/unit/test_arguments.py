@@ -1,12 +1,13 @@
 """Is an argument of the kind it has to be?"""
 
+import asyncio
 import math
 from typing import Any
 
 import pytest
 
 from penstock import Compression, UsageError
-from penstock._arguments import check_compression, check_flag, check_grace, check_kind, is_number
+from penstock._arguments import check_compression, check_flag, check_grace, check_here, check_kind, is_number
 
 
 class Small(int):
@@ -45,6 +46,23 @@ def test_a_grace_is_a_number_of_seconds(given: object) -> None:
     with pytest.raises(UsageError) as caught:
         check_grace(given)
     assert str(caught.value) == f"grace is a number of seconds, 0 or more, not {given!r}"
+
+
+async def test_what_belongs_to_a_loop_is_called_there_or_when_that_runs_no_more() -> None:
+    here = asyncio.get_running_loop()
+    check_here(here, "thing.stop()")
+
+    async def elsewhere() -> str:
+        with pytest.raises(UsageError) as caught:
+            check_here(here, "thing.stop()")
+        return str(caught.value)
+
+    assert "asyncio.run_coroutine_threadsafe(thing.stop(), " in await asyncio.to_thread(
+        lambda: asyncio.run(elsewhere())
+    )
+    over = asyncio.new_event_loop()
+    check_here(over, "thing.stop()")
+    over.close()
 
 
 def test_a_compression_is_a_member_and_not_its_name() -> None:

@@ -239,6 +239,23 @@ async def test_a_second_signal_cuts_the_grace_short() -> None:
 # Where it belongs.
 
 
+async def test_what_belongs_to_another_thread_is_not_ended_from_here() -> None:
+    def end() -> list[str]:
+        said: list[str] = []
+        for ending in (channel.server.stop, channel.close):
+            with pytest.raises(UsageError) as caught:
+                asyncio.run(ending())
+            said.append(str(caught.value))
+        return said
+
+    async with both_ends() as ends:
+        channel = ends.channel
+        said = await asyncio.to_thread(end)
+        assert ["run_coroutine_threadsafe(server.stop()" in said[0], "(channel.close()" in said[1]] == [True, True]
+        await ends.client.send(b"still there")
+        assert await ends.server.receive() == b"still there"
+
+
 async def test_a_server_made_before_fork_is_refused_in_the_child() -> None:
     one = serving()
     child = os.fork()
