@@ -30,6 +30,9 @@ BUSY_TURN_SECONDS = 0.00015
 EXCESS_BYTES = 8 * 1024 * 1024
 """What a client's messages may become that is far more than came, before it is slowed down while others are busy."""
 
+SLOW_BYTES = 1024 * 1024
+"""From which on it is read slowly beside others: calls that wait for their turn need not come fast."""
+
 EXCESS_BYTES_PER_SECOND = 30e6
 """And from then on; that takes 3 % of the time."""
 
@@ -212,13 +215,14 @@ class Line:
         left = max(0.0, self._excess - EXCESS_BYTES_PER_SECOND * (now - self._since))
         # Not more than for a second: what it did while it was alone harmed nobody.
         self._excess, self._since = min(left + more, EXCESS_BYTES + EXCESS_BYTES_PER_SECOND), now
-        if self._slowed and self._excess < EXCESS_BYTES / 2:
-            self._slow_down(False)
+        is_beside_others = self._engine.is_beside_others
+        slowed = self._excess > SLOW_BYTES and (self._slowed or is_beside_others)
+        if slowed != self._slowed:
+            self._slow_down(slowed)
         beyond = self._excess - EXCESS_BYTES
-        if beyond <= 0 or self._rest is not None or not self._engine.is_beside_others:
+        if beyond <= 0 or self._rest is not None or not is_beside_others:
             return False
         self._rest = self._expansions.loop.call_later(beyond / EXCESS_BYTES_PER_SECOND, self._go_on)
-        self._slow_down(True)
         return True
 
     def _slow_down(self, slowed: bool) -> None:

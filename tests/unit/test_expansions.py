@@ -14,6 +14,7 @@ from penstock._expansions import (
     EXCESS_BYTES,
     EXCESS_BYTES_PER_SECOND,
     IDLE_TURN_SECONDS,
+    SLOW_BYTES,
     STEP_SECONDS,
     Expansions,
     Line,
@@ -224,8 +225,12 @@ async def test_one_that_is_cancelled_in_the_middle_lets_the_next_begin(clock: Cl
 async def test_a_client_whose_messages_explode_rests_while_others_are_busy(clock: Clock) -> None:
     scene, loop = Scene(clock, connections=2), asyncio.get_running_loop()
     engine = scene.engines[0]
-    engine.excess = EXCESS_BYTES
-    assert await scene.expand("allowed", STEP_SECONDS) == "allowed"
+    engine.excess = SLOW_BYTES
+    await scene.expand("a little", STEP_SECONDS)
+    assert not engine.slowed
+    engine.excess = EXCESS_BYTES - SLOW_BYTES
+    await scene.expand("allowed", STEP_SECONDS)
+    assert engine.slowed
     assert scene.noted == []
     engine.excess = int(EXCESS_BYTES_PER_SECOND)
     began = loop.time()
