@@ -260,6 +260,14 @@ impl<B: Body> Stream<B> {
         }
     }
 
+    /// The peer has heard of a smaller window: what was given back before may have to be told now, and h2 looks at that
+    /// only when it is given something.
+    pub(crate) fn look_at_window(&mut self) {
+        if let Some(receive) = self.receive.as_mut() {
+            let _closed = receive.flow_control().release_capacity(0);
+        }
+    }
+
     fn release(&mut self, bytes: usize) {
         // Whatever the application says it took: never more than is held.
         let bytes = bytes.min(self.held);

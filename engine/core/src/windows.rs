@@ -39,6 +39,8 @@ pub(crate) struct Windows {
     /// SETTINGS ever sent.
     sent: u64,
     changed: Option<Change>,
+    /// The peer has yet to answer the last change.
+    awaits_answer: bool,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl Windows {
     pub(crate) fn new(settings: &Settings) -> Self {
         let full = settings.stream_window_bytes;
         let together = (settings.budget_bytes / BUDGET_PARTS).max(FULL_WINDOWS * full as usize);
-        Self { full, size: full, together, sent: 1, changed: None }
+        Self { full, size: full, together, sent: 1, changed: None, awaits_answer: false }
     }
 
     /// The size that fits to what is held, if the peer is to be told.
@@ -78,6 +80,7 @@ impl Windows {
         self.size = size;
         self.sent += 1;
         self.changed = Some(Change { at: now, read });
+        self.awaits_answer = true;
     }
 
     /// Nobody waits for an answer any more.
@@ -117,6 +120,21 @@ impl<B: Body> Connection<B> {
         self.windows.unheard(answers, self.fed - self.intake.len())
     }
 
+    /// The peer's windows are what was told now. A stream of a message larger than its window has given back all that
+    /// came of it; if that was too little to be told before, the rest of the message would never come.
+    fn heed_answer(&mut self) {
+        if !self.windows.awaits_answer {
+            return;
+        }
+        let io = self.io.lock();
+        if io.unread() == 0 && io.sniffer.seen.settings_answers >= self.windows.sent {
+            drop(io);
+            self.windows.awaits_answer = false;
+            self.streams.values_mut().for_each(|stream| stream.look_at_window());
+            self.ready.wake_connection();
+        }
+    }
+
     /// After a turn: what is held may have become much, or little.
     pub(crate) fn fit_windows(&mut self) {
         if self.phase != Phase::Open {
@@ -130,6 +148,7 @@ impl<B: Body> Connection<B> {
             self.streams.values_mut().for_each(|stream| stream.release_within(size));
             self.ready.wake_connection();
         }
+        self.heed_answer();
         if self.unheard().is_some_and(|(since, _)| self.now.saturating_sub(since) >= DEAF_TIME) {
             self.cut(Abuse::SettingsTimeout);
         }

@@ -326,3 +326,26 @@ fn who_answers_late_is_read_again_at_once() {
     cancel(&mut server, 100);
     server.done();
 }
+
+#[test]
+fn messages_larger_than_the_small_window_come_whole_to_those_who_wait() {
+    for seed in 0..10 {
+        let mut pair = Pair::with(seed, bounded).settled();
+        tick(&mut pair, 0);
+        let ids: Vec<u32> = (0..64).map(|_| pair.client.open()).collect();
+        // Bytes of all of them come in turn, so that all are in their middle when windows become small.
+        let message = pattern(9, 60_000);
+        for &id in &ids {
+            pair.client.send_all(id, vec![message.clone()]);
+            pair.client.half_close(id);
+        }
+        pair.settle();
+        assert!(pair.server.connection.stream_window() < FULL, "nothing became small");
+        for &id in &ids {
+            assert!(pair.server.messages(id) == [message.clone()], "seed {seed}, stream {id}");
+            pair.server.finish(id, ok());
+        }
+        pair.settle();
+        pair.done();
+    }
+}
