@@ -6,14 +6,17 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 
 from examples.tutorial.programs import PROJECT, Program, free_address
 from tests.interop.standard.soak import Soak
 from tests.interop.standard.target import SERVER_NAME, Certificates, Target
+
+Start = Callable[[ExitStack, Certificates | None], Target]
+"""Starts a server that the stack ends."""
 
 NODE_ENVIRONMENT = {"NODE_PATH": str(PROJECT / "build/interop/js/node_modules")}
 
@@ -40,28 +43,65 @@ def make(target: str, needs: str) -> None:
         pytest.fail(f"make {target}:\n{made.stdout}{made.stderr}")
 
 
-@asynccontextmanager
-async def serving_go(certificates: Certificates | None) -> AsyncIterator[Target]:
+class Kept:
+    """Servers that serve one case after the other, while there is somebody to keep them."""
+
+    def __init__(self) -> None:
+        self._stack: ExitStack | None = None
+        self._targets: dict[tuple[Start, Certificates | None], Target] = {}
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Keep what is started within the block until its end."""
+        with ExitStack() as self._stack:
+            yield
+        self._stack = None
+        self._targets.clear()
+
+    @asynccontextmanager
+    async def serving(self, start: Start, certificates: Certificates | None) -> AsyncIterator[Target]:
+        """Give one that is kept, or start one."""
+        target = self._targets.get((start, certificates))
+        if target is not None:
+            yield target
+            return
+        with ExitStack() as stack:
+            target = await asyncio.to_thread(start, stack, certificates)
+            if self._stack is not None:
+                self._stack.push(stack.pop_all())
+                self._targets[start, certificates] = target
+            yield target
+
+
+KEPT = Kept()
+
+
+def serving_go(certificates: Certificates | None) -> AbstractAsyncContextManager[Target]:
     """Run grpc-go's interop server."""
+    return KEPT.serving(_start_go, certificates)
+
+
+def _start_go(stack: ExitStack, certificates: Certificates | None) -> Target:
     make("grpc-go", "go")
     address = free_address()
     target = Target(address, certificates)
     command = [str(PROJECT / "build/interop/go/server"), f"--port={target.port}", *_server_flags(certificates)]
-    with Program(command) as program:
-        await asyncio.to_thread(program.wait_until_listening, address)
-        yield target
+    stack.enter_context(Program(command)).wait_until_listening(address)
+    return target
 
 
-@asynccontextmanager
-async def serving_js(certificates: Certificates | None) -> AsyncIterator[Target]:
+def serving_js(certificates: Certificates | None) -> AbstractAsyncContextManager[Target]:
     """Run the server of js/server.js."""
+    return KEPT.serving(_start_js, certificates)
+
+
+def _start_js(stack: ExitStack, certificates: Certificates | None) -> Target:
     make("grpc-js", "npm")
     command = ["node", "tests/interop/standard/js/server.js", *_server_flags(certificates)]
-    with Program(command, NODE_ENVIRONMENT) as program:
-        (line, *_) = await asyncio.to_thread(program.wait_until, lambda lines: len(lines) > 0)
-        found = re.fullmatch(r"listening on port (\d+)", line)
-        assert found, line
-        yield Target(f"127.0.0.1:{found[1]}", certificates)
+    (line, *_) = stack.enter_context(Program(command, NODE_ENVIRONMENT)).wait_until(lambda lines: len(lines) > 0)
+    found = re.fullmatch(r"listening on port (\d+)", line)
+    assert found, line
+    return Target(f"127.0.0.1:{found[1]}", certificates)
 
 
 async def run_go(case: str, target: Target, soak: Soak) -> None:

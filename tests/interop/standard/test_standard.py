@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from _pytest.mark import ParameterSet
 
-from tests.interop.standard import pairs
+from tests.interop.standard import pairs, programs
 from tests.interop.standard.cases import CASES, why_skipped
 from tests.interop.standard.soak import Soak
 from tests.interop.standard.target import Certificates, make_certificates
@@ -32,6 +32,13 @@ pytestmark = pytest.mark.timeout(300)
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Give certificates for all tests."""
     return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_of_others() -> Iterator[None]:
+    """Start them once, without TLS and with it."""
+    with programs.KEPT.keeping():
+        yield
 
 
 def runs() -> Iterator[ParameterSet]:
