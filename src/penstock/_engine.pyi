@@ -361,6 +361,9 @@ class Connection:
     def resume(self) -> None:
         """It does again."""
 
+    def end_rest(self) -> None:
+        """The seconds that `_on_pause` told have passed: read on."""
+
     def open(
         self,
         stream: StreamBase[Any, Any],

@@ -297,13 +297,16 @@ class Transport(asyncio.BufferedProtocol):
         self._read_on()
 
     def _on_pause(self, seconds: float) -> None:
-        """Nothing is read for so long: the peer fills calls that nobody reads, and does not answer SETTINGS."""
-        if self._pause is None:
+        """Nothing is read for so long: it is throttled, or fills calls that nobody reads and does not answer SETTINGS.
+
+        The socket is not either: `_on_backlog` was told before, or comes next.
+        """
+        if self._pause is None and self._transport is not None:
             self._pause = self.loop.call_later(seconds, self._read_after_pause)
 
     def _read_after_pause(self) -> None:
         self._pause = None
-        self.engine.flush()
+        self.engine.end_rest()
 
     def _end_pause(self) -> None:
         if self._pause is not None:

@@ -4,7 +4,7 @@
 //! windows (`windows.rs`) keep peers within the budget that heed them; when it is spent all the same, the stream with
 //! most bytes that nobody took ends.
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Phase};
 use crate::event::{Cause, Event, Origin, Outcome};
 use crate::item::Body;
 use crate::settings::Settings;
@@ -110,7 +110,34 @@ impl Kept {
     }
 }
 
+/// Below this nobody need care.
+const LITTLE_BYTES: usize = 256 << 10;
+
+/// Whether a connection holds more and more that nobody takes. One that holds much all the time, because a reader stopped,
+/// does not.
+#[derive(Debug, Default)]
+pub(crate) struct Pile {
+    /// The most it held since it held half of that.
+    most: usize,
+}
+
+impl Pile {
+    /// It holds so much now. True: that is more than ever, or about to be too much.
+    fn grows(&mut self, held: usize, budget: usize) -> bool {
+        let grows = held > self.most.max(LITTLE_BYTES);
+        if grows || held < self.most / 2 {
+            self.most = held;
+        }
+        grows || held > budget / 2
+    }
+}
+
 impl<B: Body> Connection<B> {
+    /// More and more comes that nobody takes: it need not be read fast. Asked once before each read.
+    pub fn is_piling(&mut self) -> bool {
+        self.phase != Phase::Closed && self.pile.grows(self.kept.held, self.settings.budget_bytes)
+    }
+
     /// Bytes received on open calls and not taken.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
@@ -155,5 +182,37 @@ impl<B: Body> Connection<B> {
         if self.share.as_mut().is_some_and(|share| share.charge(bytes)) {
             self.events.push(Event::OverBudget);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: usize = 256 << 20;
+
+    #[test]
+    fn a_pile_grows_while_more_is_held_than_ever() {
+        let mut pile = Pile::default();
+        assert!(!pile.grows(LITTLE_BYTES, BUDGET), "nobody need care");
+        assert!(pile.grows(LITTLE_BYTES + 1, BUDGET));
+        assert!(!pile.grows(LITTLE_BYTES + 1, BUDGET));
+        assert!(pile.grows(4 << 20, BUDGET));
+        assert!(!pile.grows(3 << 20, BUDGET) && !pile.grows(4 << 20, BUDGET), "a reader that stopped, among others");
+    }
+
+    #[test]
+    fn what_was_taken_is_forgotten() {
+        let mut pile = Pile::default();
+        assert!(pile.grows(4 << 20, BUDGET));
+        assert!(!pile.grows(1 << 20, BUDGET));
+        assert!(pile.grows(2 << 20, BUDGET));
+    }
+
+    #[test]
+    fn half_of_the_budget_is_always_too_much() {
+        let mut pile = Pile::default();
+        assert!(pile.grows(BUDGET / 2 + 1, BUDGET));
+        assert!(pile.grows(BUDGET / 2 + 1, BUDGET));
     }
 }

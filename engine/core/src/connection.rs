@@ -4,7 +4,7 @@
 //! streams whose wakers fired, until nothing is ready. What came of it waits in `events`. [`Connection::flush`] first
 //! lets the schedule hand DATA to h2, then runs a turn, then the output can be taken. Nothing here waits or calls back.
 
-use crate::budget::{Kept, Share};
+use crate::budget::{Kept, Pile, Share};
 use crate::conduct::{Abuse, Conduct};
 use crate::event::{Closed, Event, Outcome};
 use crate::frames::{self, Parting};
@@ -68,6 +68,7 @@ pub struct Connection<B> {
     pub(crate) opening: Opening,
     pub(crate) intake: Intake,
     pub(crate) kept: Kept,
+    pub(crate) pile: Pile,
     pub(crate) share: Option<Share>,
     /// The time we were told.
     pub(crate) now: Duration,
@@ -129,6 +130,7 @@ impl<B: Body> Connection<B> {
             waker,
             opening,
             kept: Kept::default(),
+            pile: Pile::default(),
             share: None,
             intake: Intake::default(),
             now: Duration::ZERO,

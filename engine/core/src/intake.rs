@@ -71,6 +71,8 @@ impl<B: Body> Connection<B> {
                 return false;
             }
         }
+        // What waited was not heard before: a peer is not silent while there is some.
+        self.last_read = Some(self.now);
         self.io.lock().feed(&mut self.intake.bytes, STEP_WORK);
         self.turn();
         self.can_step()
@@ -99,7 +101,7 @@ impl<B: Body> Connection<B> {
     /// Most of the peer's calls come to nothing: its share of the loop should be small.
     #[must_use]
     pub fn is_spoiling(&self) -> bool {
-        self.conduct.is_spoiling()
+        self.phase != Phase::Closed && self.conduct.is_spoiling()
     }
 
     /// Reads `bytes`, however long that takes. When it returns nothing refers to their memory any more.

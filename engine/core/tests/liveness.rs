@@ -77,6 +77,23 @@ fn a_server_asks_nothing_before_the_client_said_its_preface() {
 }
 
 #[test]
+fn a_peer_is_not_silent_while_something_of_it_waits_to_be_looked_at() {
+    let mut server = Scripted::server(33);
+    let connection = &mut server.end.connection;
+    connection.tick(Duration::from_secs(1));
+    let pings: Vec<u8> = (0..300_u64).flat_map(|n| frames::ping(0, n.to_be_bytes()).to_bytes()).collect();
+    connection.receive(pings.into());
+    assert_eq!(connection.last_read(), Some(Duration::from_secs(1)));
+    for second in [5, 9] {
+        connection.tick(Duration::from_secs(second));
+        assert!(connection.step());
+        assert_eq!(connection.last_read(), Some(Duration::from_secs(second)));
+    }
+    server.say(&[]);
+    server.done();
+}
+
+#[test]
 fn the_last_read_is_told_in_the_time_of_the_embedder() {
     let mut server = End::of(Side::Server);
     let connection = &mut server.connection;

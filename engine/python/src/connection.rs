@@ -151,6 +151,12 @@ impl Connection {
         self.shared.flush(py)
     }
 
+    /// The time that `_on_pause` told is over: reads on.
+    fn end_rest(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.resting.store(false, Relaxed);
+        self.shared.flush(py)
+    }
+
     /// Client: starts a call on `stream`; its head leaves with the next flush. With `only`, that is its one message,
     /// the sending side ends behind it, and a receiver waits.
     #[pyo3(signature = (stream, path, authority, secure, timeout, metadata, only, /))]

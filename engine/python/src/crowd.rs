@@ -21,7 +21,12 @@ pub(crate) fn read(connection: &Shared, now: u64) {
 
 /// Another client than this one was read of late: what this one has done takes time from it.
 pub(crate) fn is_beside_others(connection: &Shared) -> bool {
+    alone_nanos(connection, clock::nanos()) < BUSY_NANOS
+}
+
+/// How long no other client was read; since the clock began, if none ever was.
+pub(crate) fn alone_nanos(connection: &Shared, now: u64) -> u64 {
     let (last, read_at, other_at) = READ.get();
     let others = if last == std::ptr::from_ref(connection).addr() { other_at } else { read_at };
-    clock::nanos().saturating_sub(others) < BUSY_NANOS
+    if others == 0 { u64::MAX } else { now.saturating_sub(others) }
 }

@@ -40,6 +40,7 @@ mod shared;
 mod slice;
 mod stream;
 mod tally;
+mod throttle;
 mod watch;
 
 use pyo3::prelude::*;

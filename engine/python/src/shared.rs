@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) paused: AtomicBool,
     /// Not all that was read was looked at, and reading the socket was stopped.
     pub(crate) backlog: AtomicBool,
+    /// It is throttled, and nothing is looked at until the owner's timer says so.
+    pub(crate) resting: AtomicBool,
     /// The peer has begun a header block and did not end it.
     pub(crate) in_headers: AtomicBool,
     /// Nanoseconds of this turn of the loop that reading took.
@@ -77,6 +79,7 @@ impl Shared {
             scheduled: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
+            resting: AtomicBool::new(false),
             in_headers: AtomicBool::new(false),
             spent: AtomicU64::new(0),
             excess: AtomicUsize::new(0),
@@ -167,7 +170,7 @@ impl Shared {
         }
         self.dispatch(py, &hooks);
         self.spent.store(0, Relaxed);
-        if self.backlog.load(Relaxed) { self.read_on(py, &hooks) } else { Ok(()) }
+        if self.backlog.load(Relaxed) && !self.resting.load(Relaxed) { self.read_on(py, &hooks) } else { Ok(()) }
     }
 
     /// Tells Python what happened. One failing listener does not keep the news from the others.
