@@ -73,7 +73,9 @@ impl<B: Body> Connection<B> {
         }
         // What waited was not heard before: a peer is not silent while there is some.
         self.last_read = Some(self.now);
-        self.io.lock().feed(&mut self.intake.bytes, STEP_WORK);
+        let streams = &self.streams;
+        let takes_data = |id| streams.get(&id).is_some_and(|stream| stream.receive.is_some());
+        self.io.lock().feed(&mut self.intake.bytes, STEP_WORK, takes_data);
         self.turn();
         self.can_step()
     }

@@ -1,5 +1,6 @@
 //! The byte pipe h2 believes to be a socket: what was fed, and what waits to be written.
 
+use crate::frames::HEAD_BYTES;
 use crate::sniffer::Sniffer;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
@@ -16,6 +17,8 @@ pub(crate) const OUTPUT_LIMIT: usize = 256 * 1024;
 pub(crate) struct Pipe {
     input: VecDeque<Bytes>,
     end_of_input: bool,
+    /// Less than the head of a frame, which may be one that h2 need not see.
+    begun: Vec<u8>,
     /// Frames to be read as if the peer had said them, where there is room between two of its own.
     inserted: Option<Bytes>,
     pub(crate) output: Vec<u8>,
@@ -29,12 +32,23 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     /// Gives h2 the first frames of `bytes`, about as many as are `work`; the rest stays there.
-    pub(crate) fn feed(&mut self, bytes: &mut Bytes, work: u64) {
+    ///
+    /// `takes_data` tells of a stream whether DATA may come on it. Empty ones are dropped then: h2 counts them for the life
+    /// of a connection, and ends it at the 101st. They are seen all the same, and a flood of them is found by its rate.
+    pub(crate) fn feed(&mut self, bytes: &mut Bytes, work: u64, takes_data: impl Fn(u32) -> bool) {
+        if !self.begun.is_empty() {
+            *bytes = [&std::mem::take(&mut self.begun)[..], bytes].concat().into();
+        }
         if let Some(inserted) = self.inserted.take() {
             let before = bytes.split_to(self.sniffer.eat_to_edge(bytes));
             // Only the newest piece may refer to the caller's buffer.
             self.input.push_back(Bytes::copy_from_slice(&before));
             self.insert(inserted);
+        } else {
+            self.drop_empty_data(bytes, work, takes_data);
+        }
+        if bytes.len() < HEAD_BYTES && self.sniffer.may_be_empty_data(bytes) {
+            self.begun = std::mem::take(bytes).to_vec();
         }
         if !bytes.is_empty() {
             // To h2 an empty read would be the end of the socket.
@@ -44,8 +58,27 @@ impl Pipe {
         self.wake_reader();
     }
 
+    fn drop_empty_data(&mut self, bytes: &mut Bytes, most: u64, takes_data: impl Fn(u32) -> bool) {
+        for _ in 0..most {
+            if !self.sniffer.empty_data(bytes).is_some_and(&takes_data) {
+                break;
+            }
+            self.sniffer.eat_some(&bytes.split_to(HEAD_BYTES), 1);
+        }
+    }
+
+    /// What was held back is not any more.
+    fn give_begun(&mut self) {
+        if !self.begun.is_empty() {
+            self.sniffer.eat_some(&self.begun, 1);
+            self.input.push_back(std::mem::take(&mut self.begun).into());
+            self.wake_reader();
+        }
+    }
+
     /// Has h2 read a frame that the peer did not send.
     pub(crate) fn insert(&mut self, frame: Bytes) {
+        self.give_begun();
         if self.sniffer.is_at_edge() {
             self.input.push_back(frame);
             self.wake_reader();
@@ -80,12 +113,14 @@ impl Pipe {
 
     pub(crate) fn end_input(&mut self) {
         self.end_of_input = true;
+        self.give_begun();
         self.wake_reader();
     }
 
     /// Nobody will read it any more.
     pub(crate) fn forget_input(&mut self) {
         self.input.clear();
+        self.begun.clear();
     }
 
     /// Copies what h2 left unread, so that the caller's buffer is free again. Returns the bytes kept.
@@ -170,6 +205,7 @@ impl Io {
         Self(Arc::new(Mutex::new(Pipe {
             input: VecDeque::new(),
             end_of_input: false,
+            begun: Vec::new(),
             inserted: None,
             output: Vec::new(),
             own: Vec::new(),

@@ -19,8 +19,11 @@ const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;
 const END_HEADERS: u8 = 4;
 const MAX_HEADER_LIST_SIZE: u16 = 6;
+/// Length and kind of DATA with nothing in it.
+const EMPTY_DATA: [u8; 4] = [0, 0, 0, DATA];
 /// DATA that is worth its frame.
 const LARGE_DATA_BYTES: usize = 1024;
 
@@ -117,11 +120,29 @@ impl Sniffer {
         }
     }
 
-    /// Eats frames until so much work is in them, the last one whole; returns the bytes eaten.
+    /// As far as these bytes go, a DATA frame begins here with nothing in it: no byte, no padding, no end.
+    pub(crate) fn may_be_empty_data(&self, bytes: &[u8]) -> bool {
+        let start = bytes.len().min(EMPTY_DATA.len());
+        start > 0
+            && bytes[..start] == EMPTY_DATA[..start]
+            && bytes.get(EMPTY_DATA.len()).is_none_or(|flags| flags & (END_STREAM | PADDED) == 0)
+            && self.is_at_edge()
+    }
+
+    /// The stream of such a frame.
+    pub(crate) fn empty_data(&self, bytes: &[u8]) -> Option<u32> {
+        let head = bytes.first_chunk::<HEAD_BYTES>().filter(|_| self.may_be_empty_data(bytes))?;
+        Some(u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]))
+    }
+
+    /// Eats frames until so much work is in them, the last one whole, or up to an empty DATA; returns the bytes eaten.
     pub(crate) fn eat_some(&mut self, bytes: &[u8], work: u64) -> usize {
         let most = self.work + work;
         let mut eaten = 0;
         while eaten < bytes.len() && (self.work < most || !self.is_between_frames()) {
+            if eaten > 0 && self.may_be_empty_data(&bytes[eaten..]) {
+                break;
+            }
             eaten += self.step(&bytes[eaten..]);
         }
         eaten

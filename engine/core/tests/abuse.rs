@@ -3,7 +3,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::frames::{self, ACK, CONTINUATION, END_HEADERS, Frame, GOAWAY, PING};
+use common::frames::{self, ACK, CONTINUATION, END_HEADERS, END_STREAM, Frame, GOAWAY, PING};
 use common::{Scripted, ok};
 use penstock_core::Abuse;
 use std::time::Duration;
@@ -30,6 +30,45 @@ fn a_flood_of_frames_that_do_nothing_ends_the_connection() {
         assert_eq!(server.end.abuses, [(abuse, true)]);
         let last = server.heard().into_iter().rev().find(|frame| frame.kind == GOAWAY).expect("it says why");
         assert!(last.payload.ends_with(abuse.name().as_bytes()), "{last:?}");
+        server.done();
+    }
+}
+
+#[test]
+fn empty_data_is_cut_off_by_its_rate_and_not_by_its_count() {
+    let mut server = Scripted::server(15);
+    server.say(&[frames::request(1), frames::data(1, 0, vec![0, 0, 0])]);
+    for second in 0..200 {
+        server.end.connection.tick(Duration::from_secs(second));
+        server.say(&vec![frames::data(1, 0, ""); 10]);
+    }
+    assert!(server.end.closed.is_none(), "{:?}", server.end.closed);
+    server.say(&[
+        frames::data(1, 0, ""),
+        frames::data(1, 0, vec![0, 2, 7]),
+        frames::data(1, 0, ""),
+        frames::data(1, 0, "8"),
+    ]);
+    server.end.read(1);
+    assert_eq!(server.end.messages(1), ["\x078"]);
+    server.say(&vec![frames::data(1, 0, ""); 11_000]);
+    assert_eq!(server.end.abuses, [(Abuse::DataFlood, true)]);
+    server.done();
+}
+
+#[test]
+fn empty_data_where_none_may_be_is_an_error_as_before() {
+    let places: [&[Frame]; 4] = [
+        &[frames::data(0, 0, "")],
+        &[frames::data(1, 0, "")],
+        &[frames::request(1), frames::data(1, END_STREAM, ""), frames::data(1, 0, "")],
+        &[frames::headers(1, 0, &[(":method", "POST")]), frames::data(1, 0, "")],
+    ];
+    for said in places {
+        let mut server = Scripted::server(16);
+        server.say(said);
+        let heard = server.heard();
+        assert!(heard.iter().any(|frame| frame.kind == GOAWAY || frame.kind == frames::RST_STREAM), "{said:?}");
         server.done();
     }
 }

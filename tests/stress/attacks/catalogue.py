@@ -229,7 +229,7 @@ ATTACKS = [
     Attack("tiny-headers-flood", tiny_headers(hold=False), "throttled", 1.0, "rapid_reset"),
     Attack("tiny-headers-held", tiny_headers(hold=True), "held", 1.0, reads=False),
     Attack("small-data", data_flood(b"x", 100, b"\x00\x00\x10\x00\x00"), "cut", 1.0, "data_flood"),
-    Attack("empty-data", data_flood(b"", 100), "cut", 1.0, "protocol_error"),
+    Attack("empty-data", data_flood(b"", 100), "cut", 1.0, "data_flood"),
     Attack("empty-messages", data_flood(message(b""), 100), "held", 1.0),
     Attack("ping-flood", control_flood(frame(frames.PING, 0, 0, bytes(8))), "cut", 1.0, "too_many_pings"),
     Attack(
