@@ -62,7 +62,9 @@ BROKEN_OFF = (LOST, UNREACHED, SENT_AWAY, DROPPED)
 
 def _doomed(name: str, *process: str, of_client: tuple[Outcome, ...], of_server: tuple[End, ...]) -> Sort:
     ends = (End.CLOSED, End.CONNECTION_LOST, End.EXITED)
-    return Sort(name, 8, of_client=of_client, of_server=of_server, connection_ends=ends, process=process)
+    return Sort(
+        name, 8, count=len(process), of_client=of_client, of_server=of_server, connection_ends=ends, process=process
+    )
 
 
 SORTS = {
