@@ -192,6 +192,7 @@ class Channel:
                     call._close(CLOSED, End.CLOSED)
             _lost_calls.finish(self._connector.loop, lambda call: getattr(call, "_channel", None) is self)
             await self._connector.close()
+            self._timers.tidy()
 
     def streams(self, *, method: str = "") -> Iterator[LiveStream]:
         """Look at the calls that are open, those that wait for a connection or a place included.

@@ -261,6 +261,7 @@ class Server:
         _watchdog.leave(core)
         if core.equipment is not None:
             core.equipment.pool.close()  # kept: what is detached may still be in it
+            core.equipment.timers.tidy()
         return report
 
     async def _end_with_loop(self) -> None:

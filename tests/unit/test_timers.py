@@ -183,6 +183,24 @@ def test_calls_that_end_long_before_their_deadline_leave_no_ticks_behind() -> No
     assert (timers._ticks, timers._order) == ({}, [])
 
 
+def test_where_all_calls_have_ended_the_loop_keeps_no_timer() -> None:
+    loop = ManualLoop(0.0)
+    timers = timers_of(loop)
+    item, other = Item(loop), Item(loop)
+    timers.add(60.0, 60.0, item).discard(item)
+    among = timers.add(70.0, 70.0, other)
+    timers.tidy()
+    assert (len(timers), list(timers._ticks)) == (1, [70.0])
+    among.discard(other)
+    timers.tidy()
+    loop.advance(100.0)
+    assert (timers._ticks, timers._order, timers._handle) == ({}, [], None)
+    later = Item(loop)
+    timers.add(loop.now + 1.0, 1.0, later)
+    loop.advance(102.0)
+    assert (item.expired, other.expired, later.expired) == ([], [], [101.0])
+
+
 class Looking(Watch[Any]):
     """Looks every second, and notes when."""
 
