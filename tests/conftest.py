@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,12 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 COUNTS = pytest.StashKey[list[str]]()
 """Lines for the end of the run."""
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start hear SIGINT: a shell has what it runs in the background ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
