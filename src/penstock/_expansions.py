@@ -33,8 +33,8 @@ EXCESS_BYTES = 8 * 1024 * 1024
 SLOW_BYTES = 1024 * 1024
 """From which on it is read slowly beside others: calls that wait for their turn need not come fast."""
 
-EXCESS_BYTES_PER_SECOND = 30e6
-"""And from then on; that takes 3 % of the time."""
+EXCESS_BYTES_PER_SECOND = 10e6
+"""And from then on; that takes 1 % of the time."""
 
 
 class Expanding(Protocol):

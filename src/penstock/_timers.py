@@ -18,8 +18,8 @@ FINEST, COARSEST = -12, -5
 """Grains of time, as powers of two: from 1/4096 s to 1/32 s."""
 
 FEW_TICKS = 64
-"""So many ticks are kept without a look at which of them are empty: an empty set keeps the room of all it ever held, and
-1,024 of them looked like a leak of 9 bytes a call for minutes."""
+"""So many ticks are kept without a look at which of them are empty: an empty set keeps the room of all it ever held, so
+that 1,024 of them looked like a leak of 9 bytes a call for minutes."""
 
 PARTS = 6
 """A grain is at most 2**-6 = 1/64 of the time left."""

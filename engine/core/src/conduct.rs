@@ -192,9 +192,9 @@ impl Conduct {
         first.then_some(abuse)
     }
 
-    /// Its share of the loop should be small.
+    /// Its share of the loop should be small: so are the calls that we reset, on the way to their limit.
     pub(crate) fn is_spoiling(&self) -> bool {
-        self.spoiling
+        self.spoiling || self.made_resets.filled >= i64::from(MANY_SPOILED)
     }
 }
 
@@ -273,7 +273,10 @@ mod tests {
             assert_eq!(conduct.made_to_reset(2, START), None);
         }
         let mut made = Conduct::default();
-        assert_eq!(made.made_to_reset(1000, START), None);
+        assert_eq!(made.made_to_reset(255, START), None);
+        assert!(!made.is_spoiling());
+        assert_eq!(made.made_to_reset(745, START), None);
+        assert!(made.is_spoiling(), "read slowly until then");
         assert_eq!(made.made_to_reset(1, START), Some(Abuse::MadeResets));
         assert_eq!(made.made_to_reset(0, START + Duration::from_secs(1)), None);
     }
