@@ -5,7 +5,7 @@ use crate::shared::Shared;
 use std::cell::Cell;
 
 /// So long a client counts as busy after it was read.
-const BUSY_NANOS: u64 = 5_000_000;
+pub(crate) const BUSY_NANOS: u64 = 5_000_000;
 
 thread_local! {
     /// Which client was read last, when that was, and when the last other one was.

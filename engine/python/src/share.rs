@@ -11,7 +11,6 @@ use crate::throttle;
 use penstock_core::Side;
 use pyo3::intern;
 use pyo3::prelude::*;
-use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -20,29 +19,12 @@ use std::time::Duration;
 const ALONE_NANOS: u64 = 5_000_000;
 /// The same beside others. A turn costs 15 us of its own, so frames that nobody hears of pay a tenth for being cut up.
 const SHARE_NANOS: u64 = 100_000;
-/// What is told to Python gets time on top, up to a limit: 64 calls at once are slower by 10 % in pieces of 12, but each of
+/// What is told to Python gets time on top, up to a limit. 64 calls at once cost a fifth more in pieces of 12; but each of
 /// them is a task that runs after the reading, and with 1 ms the calls of others waited 4 times as long.
 const EVENT_NANOS: u64 = 10_000;
 const MOST_NANOS: u64 = 150_000;
 /// For a peer whose calls come to nothing: each is work for Python too, which comes after the reading.
 const SMALL_NANOS: u64 = 50_000;
-/// So long another connection counts as busy after it was read.
-const BUSY_NANOS: u64 = 5_000_000;
-
-thread_local! {
-    /// Which connection of this thread was read last, and when one was read after another.
-    static CROWD: Cell<(usize, u64)> = const { Cell::new((0, 0)) };
-}
-
-/// Others on this thread have something to say too.
-fn is_crowded(connection: usize, now: u64) -> bool {
-    let (last, mut crowded_at) = CROWD.get();
-    if last != connection {
-        crowded_at = now;
-    }
-    CROWD.set((connection, crowded_at));
-    now.saturating_sub(crowded_at) < BUSY_NANOS
-}
 
 /// What reading may take.
 struct Portion {
@@ -113,7 +95,6 @@ impl Shared {
 
     /// What reading may take in this turn.
     fn portion(&self, now: u64) -> Portion {
-        let crowded = is_crowded(std::ptr::from_ref(self).addr(), now);
         let (spoiling, piling, side) = self.with(|core| {
             core.tick(clock::told(now));
             (core.is_spoiling() || self.slowed.load(Relaxed), core.is_piling(), core.side())
@@ -122,10 +103,11 @@ impl Shared {
         if of_client {
             crowd::read(self, now);
         }
-        let beside_others = of_client && crowd::alone_nanos(self, now) < throttle::THERE_NANOS;
+        let alone_nanos = crowd::alone_nanos(self, now);
+        let beside_others = of_client && alone_nanos < throttle::THERE_NANOS;
         let (nanos, most) = if spoiling {
             (SMALL_NANOS, SMALL_NANOS)
-        } else if crowded && of_client {
+        } else if of_client && alone_nanos < crowd::BUSY_NANOS {
             (SHARE_NANOS, MOST_NANOS)
         } else {
             (ALONE_NANOS, ALONE_NANOS)
