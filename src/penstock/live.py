@@ -165,7 +165,8 @@ def of_channel(channel: Channel, method: str) -> Iterator[LiveStream]:
 
 
 def _of_server_call(call: ServerStream[Any, Any]) -> LiveStream:
-    call._settle()
+    if asyncio._get_running_loop() is call._loop:
+        call._settle()  # not in another thread: it may be in the middle of that in its own
     route = call._connection._core.route(call.method)
     kind = Kind.BOTH_STREAM if route is None else route.kind
     return _look(call, kind, call.peer, call.identity, _held_up(call))
