@@ -169,8 +169,7 @@ class ServerConnection(Transport):
 
     def end_calls(self, why: str) -> None:
         """The time of grace is over, also for calls that still come."""
-        self.refuse_calls(why)
-        status = Status(StatusCode.UNAVAILABLE, why)
+        status = self._over = Status(StatusCode.UNAVAILABLE, why)
         # What has not arrived by now is refused as unprocessed, and goes over the next connection.
         self.engine.finish_shutdown()
         for call in list(self.calls):

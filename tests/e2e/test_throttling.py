@@ -67,6 +67,17 @@ async def spoiler(pair: Pair) -> AsyncIterator[tuple[Spoiler, ServerConnection]]
         client.writer.transport.abort()
 
 
+@asynccontextmanager
+async def resting(pair: Pair) -> AsyncIterator[tuple[Spoiler, ServerConnection]]:
+    """The same when its connection rests, because another client is there."""
+    await pair.client.unary(Note())
+    async with spoiler(pair) as (client, connection):
+        client.spoil(10_000)
+        await pair.client.unary(Note())
+        await until(lambda: connection._pause is not None)
+        yield client, connection
+
+
 @pytest.fixture
 def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds of each rest that began."""
@@ -154,39 +165,29 @@ async def test_what_it_is_sent_leaves_while_it_rests() -> None:
 @pytest.mark.usefixtures("long_rests")
 @pytest.mark.parametrize("end", ["abort", "close", "the server stops", "forget"])
 async def test_a_rest_ends_with_its_connection(end: str) -> None:
-    async with connected() as pair:
-        await pair.client.unary(Note())
-        async with spoiler(pair) as (client, connection):
-            client.spoil(10_000)
-            await pair.client.unary(Note())
-            await until(lambda: connection._pause is not None)
-            timer, transport = connection._pause, connection._transport
-            assert timer is not None
-            assert transport is not None
-            if end == "abort":
-                connection.abort("enough")
-            elif end == "close":
-                connection.close()
-            elif end == "the server stops":
-                await within_bound(pair.server.stop(grace=1))
-            else:
-                connection.forget()
-                assert timer.cancelled()
-                transport.abort()  # a child has no loop to do it
-            await within_bound(connection.ended)
-            assert connection._pause is None
+    async with connected() as pair, resting(pair) as (_client, connection):
+        timer, transport = connection._pause, connection._transport
+        assert timer is not None
+        assert transport is not None
+        if end == "abort":
+            connection.abort("enough")
+        elif end == "close":
+            connection.close()
+        elif end == "the server stops":
+            await within_bound(pair.server.stop(grace=1))
+        else:
+            connection.forget()
             assert timer.cancelled()
+            transport.abort()  # a child has no loop to do it
+        await within_bound(connection.ended)
+        assert connection._pause is None
+        assert timer.cancelled()
 
 
 @pytest.mark.loops
 @pytest.mark.usefixtures("long_rests")
 async def test_a_client_that_left_is_missed_when_the_rest_is_over() -> None:
-    async with connected() as pair:
-        await pair.client.unary(Note())
-        async with spoiler(pair) as (client, connection):
-            client.spoil(10_000)
-            await pair.client.unary(Note())
-            await until(lambda: connection._pause is not None)
-            client.writer.transport.abort()
-            await until(lambda: wake(connection) and connection.ended.done())
-            assert connection._pause is None
+    async with connected() as pair, resting(pair) as (client, connection):
+        client.writer.transport.abort()
+        await until(lambda: wake(connection) and connection.ended.done())
+        assert connection._pause is None

@@ -3,8 +3,8 @@
 //! How this works: small messages stay as they came, framed and packed one behind the other, and are cut out only when
 //! the application takes them; so a thousand tiny messages cost their bytes, not a thousand objects. They are kept in
 //! pieces, because a buffer that doubles leaves holes the next stream cannot use: 256 MiB on 1,000 streams were 420. A
-//! large message gets one buffer of its announced length (after the limit was checked) and is filled as it arrives: one copy. What came
-//! compressed is expanded only when the application takes it, so that a stream never holds more than came.
+//! large message gets one buffer of its announced length (after the limit was checked) and is filled as it arrives: one
+//! copy. What came compressed is expanded only when the application takes it, piece by piece.
 
 use crate::item::{Body, Item};
 use crate::tally::Passed;
