@@ -1,18 +1,21 @@
 """What does a client get whose calls come to nothing, and what do the clients beside it?"""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Never
 
 import pytest
 
 import penstock
+from penstock import _engine
 from penstock._server_connection import ServerConnection
 from penstock._transport import Transport
 from tests.e2e.support import Echo, Pair, connected, until, within_bound
 from tests.protos.echo_pb2 import Note
+from tests.protos.echo_penstock import EchoClient
 from tests.stress.attacks import frames
 from tests.stress.attacks.frames import Requests
 
@@ -134,6 +137,24 @@ def test_alone_it_never_rests(rests: list[float]) -> None:
     thread.start()
     thread.join()
     assert rests == []
+
+
+@pytest.mark.loops
+async def test_a_client_that_leaves_streams_that_were_open_is_no_spoiler(caplog: pytest.LogCaptureFixture) -> None:
+    async with connected() as pair, penstock.Channel(pair.address) as channel, AsyncExitStack() as stack:
+        for _ in range(SPOILING_CALLS):
+            stream = await stack.enter_async_context(EchoClient(channel).both_stream())
+            await stream.send(Note())
+            await stream.receive()
+        _engine.hold_time(_engine.now() + 2.0)
+        try:
+            await within_bound(channel.close())
+            await pair.until_no_call_is_open()
+        finally:
+            _engine.hold_time(None)
+        assert pair.server._core.ends[penstock.End.PEER_CANCELLED] == SPOILING_CALLS
+        assert not pair.server._core.abuses
+        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.loops

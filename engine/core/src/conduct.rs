@@ -174,15 +174,13 @@ impl Conduct {
     }
 
     pub(crate) fn opened(&mut self, now: Duration) {
-        if now.saturating_sub(self.calls.since) >= Duration::from_secs(1) {
-            self.spoiling = self.calls.are_spoiled();
-            self.calls = Calls { since: now, ..Calls::default() };
-        }
+        self.begin_second(now);
         self.calls.opened += 1;
     }
 
     /// A call came to nothing. `Some`, once: so do most.
-    pub(crate) fn spoiled(&mut self, by_reset: bool) -> Option<Abuse> {
+    pub(crate) fn spoiled(&mut self, by_reset: bool, now: Duration) -> Option<Abuse> {
+        self.begin_second(now);
         let count = if by_reset { &mut self.calls.reset } else { &mut self.calls.refused };
         *count += 1;
         self.spoiling |= self.calls.are_spoiled();
@@ -192,6 +190,13 @@ impl Conduct {
         first.then_some(abuse)
     }
 
+    fn begin_second(&mut self, now: Duration) {
+        if now.saturating_sub(self.calls.since) >= Duration::from_secs(1) {
+            self.spoiling = self.calls.are_spoiled();
+            self.calls = Calls { since: now, ..Calls::default() };
+        }
+    }
+
     /// Its share of the loop should be small: so are the calls that we reset, on the way to their limit.
     pub(crate) fn is_spoiling(&self) -> bool {
         self.spoiling || self.made_resets.filled >= i64::from(MANY_SPOILED)
@@ -199,8 +204,9 @@ impl Conduct {
 }
 
 impl Calls {
+    /// A client that leaves resets what it has had open for hours: only as many count as it opened in this second.
     fn are_spoiled(&self) -> bool {
-        let spoiled = self.reset + self.refused;
+        let spoiled = (self.reset + self.refused).min(self.opened);
         spoiled >= MANY_SPOILED && 2 * u64::from(spoiled) >= u64::from(self.opened)
     }
 }
@@ -287,7 +293,7 @@ mod tests {
         let mut told = Vec::new();
         for _ in 0..1000 {
             conduct.opened(START);
-            told.extend(conduct.spoiled(true));
+            told.extend(conduct.spoiled(true, START));
         }
         assert_eq!(told, [Abuse::RapidReset]);
         assert!(conduct.is_spoiling());
@@ -298,20 +304,39 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_leaves_may_reset_all_it_has_had_open() {
+        let mut conduct = Conduct::default();
+        for _ in 0..1000 {
+            conduct.opened(START);
+        }
+        for later in [1, 1, 3600] {
+            let then = START + Duration::from_secs(later);
+            assert!((0..333).all(|_| conduct.spoiled(true, then).is_none()));
+        }
+        assert!(!conduct.is_spoiling());
+        // Nor because it opens a few beside them.
+        let then = START + Duration::from_secs(7200);
+        (0..255).for_each(|_| conduct.opened(then));
+        assert!((0..1000).all(|_| conduct.spoiled(true, then).is_none()));
+        conduct.opened(then);
+        assert_eq!(conduct.spoiled(true, then), Some(Abuse::RapidReset));
+    }
+
+    #[test]
     fn a_few_calls_or_a_part_of_them_may_come_to_nothing() {
         let (mut few, mut part) = (Conduct::default(), Conduct::default());
         for n in 0..1000 {
             part.opened(START);
             if n < 255 {
                 few.opened(START);
-                assert_eq!(few.spoiled(false), None);
+                assert_eq!(few.spoiled(false, START), None);
             }
             if n >= 502 {
-                assert_eq!(part.spoiled(false), None);
+                assert_eq!(part.spoiled(false, START), None);
             }
         }
         assert!(!few.is_spoiling() && !part.is_spoiling());
         few.opened(START);
-        assert_eq!(few.spoiled(false), Some(Abuse::RefusedCalls));
+        assert_eq!(few.spoiled(false, START), Some(Abuse::RefusedCalls));
     }
 }

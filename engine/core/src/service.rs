@@ -130,7 +130,7 @@ impl<B: Body> Connection<B> {
     }
 
     fn spoiled(&mut self, by_reset: bool) {
-        let abuse = self.conduct.spoiled(by_reset);
+        let abuse = self.conduct.spoiled(by_reset, self.now);
         self.events.extend(abuse.map(|abuse| Event::Abuse(abuse, false)));
     }
 }

@@ -91,6 +91,21 @@ fn a_client_that_cancels_all_its_calls_lives_and_is_told_of_once() {
 }
 
 #[test]
+fn a_client_that_leaves_long_open_calls_is_not_told_of() {
+    let mut server = Scripted::server(1);
+    for id in (1..2_001).step_by(2) {
+        server.say_at_once(&[frames::request(id)]);
+    }
+    server.end.connection.tick(Duration::from_secs(1));
+    for id in (1..2_001).step_by(2) {
+        server.say_at_once(&[frames::rst_stream(id, CANCEL)]);
+    }
+    assert_eq!(server.end.abuses, []);
+    assert!(!server.end.connection.is_spoiling());
+    server.done();
+}
+
+#[test]
 fn a_peer_that_makes_a_server_reset_its_calls_is_cut_off() {
     let breaches: [fn(u32) -> Frame; 2] = [
         |id| frames::window_update(id, (1 << 31) - 1),
