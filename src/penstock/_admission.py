@@ -102,7 +102,7 @@ class Gatekeeper:
     ) -> None:
         self.settings = settings
         self.refused: Counter[str] = Counter()
-        """Calls and connections that were refused, by the name of the limit."""
+        """Calls and connections that were refused, and calls ended that kept too much, by the name of the limit."""
         self.calls = Meter(Setting.of(settings, "max_calls"))
         """Calls that count."""
         self.streams = Meter(_for_streams(settings))
@@ -128,10 +128,11 @@ class Gatekeeper:
         Raises:
             UsageError: One is not; the text says which.
         """
-        served = {key for path in self._gates for key in _keys(path)}
-        for key in self._methods.keys() - served:
-            msg = f"max_calls_per_method has {key!r}, which no service has"
-            raise UsageError(msg)
+        served = {key for path in self._gates for key in method_keys(path)}
+        for name in ("max_calls_per_method", "max_buffered_bytes_per_method"):
+            for key in getattr(self.settings, name).keys() - served:
+                msg = f"{name} has {key!r}, which no service has"
+                raise UsageError(msg)
 
     def is_served(self, path: str) -> bool:
         """A service has it."""
@@ -146,13 +147,12 @@ class Gatekeeper:
         return self._gate(path, Kind.BOTH_STREAM) if self._methods or path in HEALTH else FALLBACK
 
     def _gate(self, path: str, kind: Kind) -> Gate:
-        methods = tuple(self._methods[key] for key in _keys(path) if key in self._methods)
+        methods = tuple(self._methods[key] for key in method_keys(path) if key in self._methods)
         return Gate(kind is not Kind.UNARY, methods, self._shares.get(path))
 
     def peer(self, address: str) -> Peer:
         """What the host of an address has taken, whatever its port."""
-        is_unix = address.startswith(_address.UNIX)
-        network = _address.UNIX if is_unix else _address.network_of(_address.host_of(address))
+        network = network_of(address)
         peer = self._peers.get(network)
         if peer is None:
             peer = self._peers[network] = Peer(*self._of_peer)
@@ -165,14 +165,14 @@ class Gatekeeper:
                 return meter.setting
         return None
 
-    def refuse(self, setting: Setting, what: str, address: str, done: str = "refused") -> None:
+    def refuse(self, setting: Setting, what: str, address: str) -> None:
         """Count a refusal and, if it is time, log it."""
         self.refused[setting.name] += 1
         now = self._clock()
         if now >= self._quiet_until.get(setting.name, -math.inf):
             self._quiet_until[setting.name] = now + QUIET_SECONDS
             so_far = self.refused[setting.name]
-            logger.warning("%s from %s is %s: %s; %d so far", what, address, done, setting.status.message, so_far)
+            logger.warning("%s from %s is refused: %s; %d so far", what, address, setting.status.message, so_far)
 
     def pushback_ms(self) -> int:
         """When the next refused client should try again; below 0: never."""
@@ -239,7 +239,12 @@ class Entrance:
         call._close(full.setting.status, End.REFUSED, [(PUSHBACK, str(self._keeper.pushback_ms()))])
 
 
-def _keys(path: str) -> tuple[str, str]:
+def network_of(address: str) -> str:
+    """What all addresses of one peer have in common."""
+    return _address.UNIX if address.startswith(_address.UNIX) else _address.network_of(_address.host_of(address))
+
+
+def method_keys(path: str) -> tuple[str, str]:
     """What limits for a method are named after: itself, and its service."""
     return path, path[: path.rfind("/") + 1]
 

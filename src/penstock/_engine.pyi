@@ -62,9 +62,10 @@ class Owner(Protocol):
 
 @final
 class Budget:
-    """Bytes that connections may keep together: received and not taken, or queued. Any thread may use it.
+    """Bytes that connections, or calls, may keep together: received and not taken, or queued. Any thread may use it.
 
-    The owner of a connection that has grown while all are above the limit hears `_on_over_budget`, once in a turn.
+    The owner of a connection that has grown, or of whose calls one has, while all are above the limit hears
+    `_on_over_budget`, once in a turn.
     """
 
     def __new__(cls, limit_bytes: int) -> Self: ...
@@ -72,7 +73,7 @@ class Budget:
     def limit_bytes(self) -> int: ...
     @property
     def used_bytes(self) -> int:
-        """Of all connections that share it, each as of its last turn; nothing of those that are gone."""
+        """Of all that share it, each as of its last turn; nothing of those that are gone."""
 
 @final
 class ReadBuffer:
@@ -328,7 +329,6 @@ class Connection:
         any_subtype: bool = False,
         user_agent: str = "",
         connection_budget_bytes: int = ...,
-        budget: Budget | None = None,
     ) -> Self:
         """Make a connection that has its first bytes ready.
 
@@ -439,10 +439,17 @@ class Connection:
     def settings_received(self) -> int:
         """SETTINGS of the peer, from the beginning; acks are none."""
 
-    def shed(self) -> bool:
-        """End the call with most bytes that nobody took, with RESOURCE_EXHAUSTED, and drop them. False: there is none.
+    def share(self, budgets: list[Budget]) -> None:
+        """Keep what all calls keep in these, with other connections."""
 
-        A client hears the status; a server, of a client that sheds, ENHANCE_YOUR_CALM.
+    def share_call(self, id: int, budgets: list[Budget]) -> None:  # noqa: A002 - the engine's name for it
+        """Keep what one call keeps in these, with other calls."""
+
+    def shed(self, budget: Budget | None, why: str) -> bool:
+        """End the call that keeps most, of all or of those that share `budget`, and drop that.
+
+        It ends with RESOURCE_EXHAUSTED and `why`. A client hears that; a server, of a client that sheds,
+        ENHANCE_YOUR_CALM. False: no call keeps anything.
         """
 
     @property

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from penstock import _engine
-from penstock._admission import Setting
-from penstock.ends import End
+from penstock._admission import Setting, method_keys, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,34 +16,101 @@ if TYPE_CHECKING:
     from penstock.admission import Admission
     from penstock.limits import Limits
 
+NO_LIMIT = 2**63 - 1
+
+
+class Quota:
+    """A limit in bytes, and what is kept of it: of what came and was not taken, and of what is queued."""
+
+    __slots__ = ("__weakref__", "budget", "setting")
+
+    def __init__(self, setting: Setting, least: int) -> None:
+        self.setting = setting
+        self.budget = _engine.Budget(max(setting.most, least))
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Something has to go."""
+        return self.budget.used_bytes > self.budget.limit_bytes
+
 
 class Memory:
-    """Bytes that came and were not taken, and bytes that are queued: all connections share one budget."""
+    """The quotas of a server: one for all clients, one for each peer, one for each method with a limit of its own."""
 
     def __init__(self, settings: Admission, limits: Limits, keeper: Gatekeeper) -> None:
-        self._setting = Setting.of(settings, "max_buffered_bytes")
+        self._least = limits._most_held_bytes
+        """What one call may hold is always allowed."""
         self._keeper = keeper
-        self.budget = _engine.Budget(max(settings.max_buffered_bytes, limits._most_held_bytes))
+        self.of_all = Quota(Setting.of(settings, "max_buffered_bytes"), self._least)
+        self._of_peer = Setting.of(settings, "max_buffered_bytes_per_peer")
+        # Held by the connections from there.
+        self._peers: WeakValueDictionary[str, Quota] = WeakValueDictionary()
+        self._methods = {
+            key: Quota(Setting(f"max_buffered_bytes_per_method[{key!r}]", most), self._least)
+            for key, most in settings.max_buffered_bytes_per_method.items()
+        }
+        self.bounds_methods = bool(self._methods)
+        """Some methods have a limit of their own."""
 
-    def relieve(self, connections: Collection[ServerConnection]) -> None:
-        """End calls until all keep no more than they may: the largest one of the connection that keeps most."""
-        while self.budget.used_bytes > self.budget.limit_bytes:
-            fullest = max(connections, key=_kept_bytes, default=None)
-            if fullest is None or not self._relieve(fullest):
-                return
-            self._keeper.refuse(self._setting, "the largest call", fullest.peer, "ended")
+    def of_peer(self, address: str) -> list[Quota]:
+        """What holds for all calls of a connection from there."""
+        if self._of_peer.most >= self.of_all.setting.most:
+            return [self.of_all]
+        network = network_of(address)
+        quota = self._peers.get(network)
+        if quota is None:
+            quota = self._peers[network] = Quota(self._of_peer, self._least)
+        return [quota, self.of_all]
 
-    def _relieve(self, connection: ServerConnection) -> bool:
-        engine = connection.engine
-        if engine.held_bytes >= engine.queued_bytes:
-            return engine.shed()
-        call = max(connection.calls, key=lambda call: call._queued_bytes, default=None)
-        if call is None or not call._queued_bytes:
-            return False
-        call._close(self._setting.status, End.LIMIT)
-        engine.flush()  # only then the budget knows
-        return True
+    def of_method(self, path: str) -> list[Quota]:
+        """What holds for all calls of a method."""
+        return [self._methods[key] for key in method_keys(path) if key in self._methods]
+
+    def relieve(self, grown: ServerConnection, connections: Collection[ServerConnection]) -> None:
+        """A connection keeps more than before: end calls until no quota that holds for it is exceeded.
+
+        It is the largest call of the connection that keeps most.
+        """
+        for quota in grown.portion.quotas:
+            while quota.is_exceeded:
+                fullest = max(connections, key=lambda connection: connection.portion.kept(quota), default=None)
+                if fullest is None or not fullest.portion.shed(quota):
+                    break
+                self._keeper.refused[quota.setting.name] += 1  # the log has it as the end of a call
 
 
-def _kept_bytes(connection: ServerConnection) -> int:
-    return connection.engine.held_bytes + connection.engine.queued_bytes
+class Portion:
+    """What one connection keeps of each quota that holds for it."""
+
+    __slots__ = ("_engine", "_memory", "_parts", "_whole")
+
+    def __init__(self, memory: Memory, engine: _engine.Connection, address: str) -> None:
+        self._memory = memory
+        self._engine = engine
+        self._whole = memory.of_peer(address)
+        self._parts: dict[Quota, _engine.Budget] = {}
+        """Of the methods that have been called."""
+        engine.share([quota.budget for quota in self._whole])
+
+    @property
+    def quotas(self) -> list[Quota]:
+        """Narrow ones first."""
+        return [*self._parts, *self._whole]
+
+    def add(self, stream_id: int, path: str) -> None:
+        """A call begins."""
+        quotas = self._memory.of_method(path)
+        if quotas:
+            parts = [self._parts.setdefault(quota, _engine.Budget(NO_LIMIT)) for quota in quotas]
+            self._engine.share_call(stream_id, [*parts, *(quota.budget for quota in quotas)])
+
+    def kept(self, quota: Quota) -> int:
+        """Bytes, as of its last turn."""
+        if quota in self._whole:
+            return self._engine.held_bytes + self._engine.queued_bytes
+        part = self._parts.get(quota)
+        return 0 if part is None else part.used_bytes
+
+    def shed(self, quota: Quota) -> bool:
+        """End the call that keeps most of it. False: none keeps anything."""
+        return self.kept(quota) > 0 and self._engine.shed(self._parts.get(quota), quota.setting.status.message)

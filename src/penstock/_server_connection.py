@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from penstock._admission import Entrance
 from penstock._expansions import Line
 from penstock._lifetime import Lifetime
+from penstock._memory import Portion
 from penstock._message_watch import NEVER
 from penstock._stall_watch import StallWatch
 from penstock._transport import Transport
@@ -51,7 +52,6 @@ class ServerConnection(Transport):
             context=core.tls,
             compression=core.compression,
             any_subtype=core.any_subtype,
-            budget=core.memory.budget,
         )
         self._core = core
         self._equipment = equipment
@@ -65,6 +65,8 @@ class ServerConnection(Transport):
         self._is_noted = False
         self._is_cut = False
         self._entrance: Entrance
+        self.portion: Portion
+        """What its calls keep in memory."""
         self.draining = asyncio.Event()
         """Set when handlers should finish: the server stops, or the connection has come to its age."""
         self.engine.set_ping_policy(core.keepalive.min_ping_interval_seconds, core.keepalive.without_calls)
@@ -86,6 +88,7 @@ class ServerConnection(Transport):
         """The socket is open."""
         super().connection_made(transport)
         self._bound_time()
+        self.portion = Portion(self._core.memory, self.engine, self.peer)
         self._core.connections.add(self)
         self._counters.connections_made += 1
         self._entrance = Entrance(self._core.gatekeeper, self.peer)
@@ -265,7 +268,7 @@ class ServerConnection(Transport):
         super()._on_closed(message, clean, foreign)
 
     def _on_over_budget(self) -> None:
-        self._core.memory.relieve(self._core.connections)
+        self._core.memory.relieve(self, self._core.connections)
 
     def _on_opened(
         self,
@@ -296,6 +299,8 @@ class ServerConnection(Transport):
             return
         if not self._entrance.admit(call):
             return
+        if self._core.memory.bounds_methods:
+            self.portion.add(stream_id, path)
         if call._deadline is not None:
             call._deadline.watch(self.timers, call)
         self.calls.add(call)

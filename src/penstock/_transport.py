@@ -82,7 +82,6 @@ class Transport(asyncio.BufferedProtocol):
         context: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
         user_agent: str = "",
-        budget: _engine.Budget | None = None,
     ) -> None:
         self.loop = loop
         self.peer = ""
@@ -101,7 +100,6 @@ class Transport(asyncio.BufferedProtocol):
             any_subtype=any_subtype,
             user_agent=user_agent,
             connection_budget_bytes=max(limits.connection_buffer_bytes, limits._most_held_bytes),
-            budget=budget,
         )
         self.ended: asyncio.Future[None] = loop.create_future()
         """Done when the socket is closed."""

@@ -79,32 +79,41 @@ class Admission:
     take, or one whose client does not read. What one call may hold (`Limits`) is always allowed. For one connection
     there is `Limits.connection_buffer_bytes`."""
 
+    max_buffered_bytes_per_peer: int = 2 * 1024**3
+    """The same for the calls of all connections from one address, or one /64 of IPv6: one of theirs ends."""
+
+    max_buffered_bytes_per_method: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """The same for the calls of one method, or of all methods of a service together, by the names of
+    `max_calls_per_method`: one of them ends, of the connection whose calls of these methods keep most."""
+
     retry_after_seconds: float = 1.0
     """When a refused client should try again: each is told a time of its own between half of this and half as much
     again, so that they do not all come back in one moment. 0: at once; `math.inf`: never.
     Source: gRPC A6, "Pushback"."""
 
     def __post_init__(self) -> None:
-        # A copy: what the program does with its own changes nothing any more.
-        object.__setattr__(self, "max_calls_per_method", _checked_methods(self.max_calls_per_method))
         for each in fields(self):
-            if each.name.startswith("max_") and each.name != "max_calls_per_method":
-                _check_count(each.name, getattr(self, each.name))
+            value = getattr(self, each.name)
+            if each.name.endswith("_per_method"):
+                # A copy: what the program does with its own changes nothing any more.
+                object.__setattr__(self, each.name, _checked_methods(each.name, value))
+            elif each.name.startswith("max_"):
+                _check_count(each.name, value)
         _check_range("unary_share", self.unary_share, "from 0 to below 1", 0, math.nextafter(1, 0))
         if self.retry_after_seconds != math.inf:
             what = f"from 0 to {MOST_SECONDS:g}, or math.inf"
             _check_range("retry_after_seconds", self.retry_after_seconds, what, 0, MOST_SECONDS)
 
 
-def _checked_methods(given: object) -> dict[str, int]:
+def _checked_methods(name: str, given: object) -> dict[str, int]:
     if not isinstance(given, Mapping):
-        msg = f"max_calls_per_method is a mapping of paths to whole numbers, not {given!r}"
+        msg = f"{name} is a mapping of paths to whole numbers, not {given!r}"
         raise UsageError(msg)
     for path, most in given.items():
         if not isinstance(path, str) or path.count("/") != 2 or not path.startswith("/") or path.startswith("//"):
-            msg = f"max_calls_per_method has '/package.Service/Method' or '/package.Service/', not {path!r}"
+            msg = f"{name} has '/package.Service/Method' or '/package.Service/', not {path!r}"
             raise UsageError(msg)
-        _check_count(f"max_calls_per_method[{path!r}]", most)
+        _check_count(f"{name}[{path!r}]", most)
     return dict(given)
 
 

@@ -118,7 +118,8 @@ class ServerStatistics(_Statistics):
     thread_refusals: int
     """Calls of sync handlers that were refused because too many waited for a thread."""
     refusals: Mapping[str, int]
-    """Calls and connections that were refused, by the name of the limit in `Admission`."""
+    """Calls and connections that were refused, or calls ended (`max_buffered_bytes...`), by the name of the limit in
+    `Admission`."""
     abuses: Mapping[str, int]
     """Connections that were closed, or are served more slowly, for what their client did, by its kind. The kinds are in
     docs/limits-and-threats.md."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.protos.echo_penstock import EchoClient
 pytestmark = pytest.mark.loops
 
 KIB = 1024
+UNARY, BOTH_STREAM = "/penstock.test.echo.Echo/Unary", "/penstock.test.echo.Echo/BothStream"
 WINDOW = 64 * KIB
 LIMITS = penstock.Limits(stream_window_bytes=WINDOW, send_buffer_bytes=KIB, max_receive_message_bytes=4 * KIB)
 
@@ -73,7 +75,7 @@ async def test_a_call_of_the_client_that_keeps_most_ends_and_the_others_go_on() 
             (gone,) = [stream for stream in greedy.open if stream.status is not None]
             assert gone.status is not None
             assert gone.status.code is penstock.StatusCode.RESOURCE_EXHAUSTED
-            assert held(pair.server) <= pair.server._core.memory.budget.limit_bytes
+            assert held(pair.server) <= pair.server._core.memory.of_all.budget.limit_bytes
             assert pair.server._core.gatekeeper.refused == {"max_buffered_bytes": 1}
             assert pair.server._core.ends[penstock.End.LIMIT] == 1
             assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
@@ -91,7 +93,54 @@ async def test_a_client_that_fills_streams_without_end_costs_the_budget_and_no_m
             assert held(pair.server) <= 4 * WINDOW
             assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
         await pair.until_no_call_is_open()
-        await until(lambda: pair.server._core.memory.budget.used_bytes == 0)
+        await until(lambda: pair.server._core.memory.of_all.budget.used_bytes == 0)
+
+
+async def test_a_peer_pays_for_what_its_connections_keep(tmp_path: Path) -> None:
+    admission = penstock.Admission(max_buffered_bytes_per_peer=3 * WINDOW + WINDOW // 2)
+    server = penstock.Server([Echo(both_stream=unread)], limits=LIMITS, admission=admission)
+    elsewhere = f"unix:{tmp_path / 'socket'}"
+    async with server.listening("127.0.0.1:0", elsewhere) as address, AsyncExitStack() as stack:
+        clients = [
+            EchoClient(await stack.enter_async_context(penstock.Channel(where, limits=LIMITS)))
+            for where in (elsewhere, address, address)
+        ]
+        other, second, first = [
+            await stack.enter_async_context(filled(client, count))
+            for client, count in zip(clients, (3, 1, 2), strict=True)
+        ]
+        assert (first.ended(), second.ended(), other.ended()) == (0, 0, 0)
+        await first.fill(1)
+        await until(lambda: first.ended() == 1)
+        assert (second.ended(), other.ended()) == (0, 0)
+        assert server.statistics().refusals == {"max_buffered_bytes_per_peer": 1}
+        assert (await within_bound(clients[1].unary(Note(number=1)))).number == 1
+
+
+async def test_a_method_pays_for_what_its_calls_keep(caplog: pytest.LogCaptureFixture) -> None:
+    limits = {BOTH_STREAM: 2 * WINDOW + WINDOW // 2, UNARY: 1}
+    admission = penstock.Admission(max_buffered_bytes_per_method=limits)
+    echo = Echo(both_stream=unread, client_stream=unread)
+    async with (
+        connected(echo, server_limits=LIMITS, client_limits=LIMITS, admission=admission) as pair,
+        penstock.Channel(pair.address, limits=LIMITS) as again,
+        filled(EchoClient(again), 1) as modest,
+        filled(pair.client, 1) as greedy,
+        pair.client.client_stream() as unbound,
+    ):
+        await fill_up(unbound)
+        assert (greedy.ended(), modest.ended()) == (0, 0)
+        await greedy.fill(1)
+        await until(lambda: greedy.ended() == 1)
+        assert (unbound.status, modest.ended()) == (None, 0)
+        name = f"max_buffered_bytes_per_method[{BOTH_STREAM!r}]"
+        assert pair.server.statistics().refusals == {name: 1}
+        (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert told.startswith(BOTH_STREAM)
+        assert told.endswith(f"ended: LIMIT, RESOURCE_EXHAUSTED: {name}={limits[BOTH_STREAM]} is reached")
+        # What one call may hold is always allowed.
+        assert (await within_bound(pair.client.unary(Note(payload=bytes(3 * KIB))))).payload == bytes(3 * KIB)
+        unbound.cancel()
 
 
 async def test_the_budget_of_a_connection_holds_on_a_server() -> None:
@@ -161,7 +210,7 @@ async def test_replies_that_clients_do_not_read_count_too() -> None:
         await until(lambda: told)
         assert told[0].code is penstock.StatusCode.RESOURCE_EXHAUSTED
         assert len(told) == 1
-        assert pair.server._core.memory.budget.used_bytes <= pair.server._core.memory.budget.limit_bytes
+        assert pair.server._core.memory.of_all.budget.used_bytes <= pair.server._core.memory.of_all.budget.limit_bytes
         await until(lambda: sum(stream.status is not None for stream in streams) == 1)
         assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
         told.clear()

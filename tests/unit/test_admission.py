@@ -13,7 +13,8 @@ import pytest
 from penstock import Admission, UsageError, admission
 
 NAMES = [field.name for field in dataclasses.fields(Admission)]
-COUNTS = [name for name in NAMES if name.startswith("max_") and name != "max_calls_per_method"]
+OF_METHODS = [name for name in NAMES if name.endswith("_per_method")]
+COUNTS = [name for name in NAMES if name.startswith("max_") and name not in OF_METHODS]
 
 
 def with_value(name: str, value: Any) -> Admission:
@@ -67,18 +68,19 @@ def test_a_number_is_no_text(name: str) -> None:
             with_value(name, value)
 
 
-def test_limits_of_methods_are_paths_of_methods_or_services() -> None:
+@pytest.mark.parametrize("name", OF_METHODS)
+def test_limits_of_methods_are_paths_of_methods_or_services(name: str) -> None:
     given = {"/a.B/C": 1, "/a.B/": 2}
-    settings = Admission(max_calls_per_method=given)
+    settings = with_value(name, given)
     given.clear()
-    assert settings.max_calls_per_method == {"/a.B/C": 1, "/a.B/": 2}
+    assert getattr(settings, name) == {"/a.B/C": 1, "/a.B/": 2}
     for path in ("a.B/C", "/a.B", "/a.B/C/D", "//C", "", 1):
-        with pytest.raises(UsageError, match=rf"^max_calls_per_method has '/package.Service/.*, not {path!r}$"):
-            with_value("max_calls_per_method", {path: 1})
-    with pytest.raises(UsageError, match=r"^max_calls_per_method is a mapping of paths to whole numbers, not 5$"):
-        with_value("max_calls_per_method", 5)
-    with pytest.raises(UsageError, match=r"^max_calls_per_method\['/a.B/C'\] must be above 0, not 0$"):
-        with_value("max_calls_per_method", {"/a.B/C": 0})
+        with pytest.raises(UsageError, match=rf"^{name} has '/package.Service/.*, not {path!r}$"):
+            with_value(name, {path: 1})
+    with pytest.raises(UsageError, match=rf"^{name} is a mapping of paths to whole numbers, not 5$"):
+        with_value(name, 5)
+    with pytest.raises(UsageError, match=rf"^{name}\['/a.B/C'\] must be above 0, not 0$"):
+        with_value(name, {"/a.B/C": 0})
 
 
 def test_settings_are_frozen_named_and_can_be_compared() -> None:

@@ -411,19 +411,20 @@ async def test_a_connection_knows_what_its_streams_keep() -> None:
 async def test_what_is_shed_ends_on_both_sides_and_is_dropped() -> None:
     async with both_ends() as ends:
         _client, server = protocols(ends)
-        assert not server.engine.shed()
+        assert not server.engine.shed(None, "too much")
         ends.client.send_nowait(b"1")
         ends.client.send_nowait(bytes(10_000))
         await settle()
         assert await ends.server.receive() == b"1"
-        assert server.engine.shed()
-        assert not server.engine.shed()
+        assert server.engine.shed(None, "too much")
+        assert not server.engine.shed(None, "too much")
         await settle()
         assert (server.engine.held_bytes, ends.server._held_bytes) == (0, 0)
         for stream in (ends.client, ends.server):
             with pytest.raises(penstock.RpcError) as raised:
                 await stream.receive()
             assert raised.value.code is penstock.StatusCode.RESOURCE_EXHAUSTED
+            assert raised.value.message == "too much"
 
 
 def change_connections(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
@@ -441,9 +442,9 @@ async def test_who_grows_beyond_a_shared_budget_is_told(monkeypatch: pytest.Monk
         told.append(transport)
 
     monkeypatch.setattr(ServerConnection, "_on_over_budget", hear)
-    change_connections(monkeypatch, budget=budget)
     async with both_ends() as ends:
         _client, server = protocols(ends)
+        server.engine.share([budget])
         ends.client.send_nowait(bytes(995))
         await settle()
         assert (budget.used_bytes, told) == (1000, [])

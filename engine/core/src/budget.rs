@@ -14,7 +14,7 @@ use h2::Reason;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Bytes that connections may keep together.
+/// Bytes that connections, or calls, may keep together.
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
@@ -22,7 +22,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// One for any number of connections.
+    /// One for any number of them.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { limit, used: AtomicUsize::new(0) }
@@ -39,29 +39,39 @@ impl Budget {
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
+
+    /// Somebody kept `before` and keeps `now`. True: that grew, and all together are over the limit.
+    fn change(&self, before: usize, now: usize) -> bool {
+        let change = now.wrapping_sub(before);
+        let used = self.used.fetch_add(change, Relaxed).wrapping_add(change);
+        now > before && used > self.limit
+    }
 }
 
-/// One connection's part of a budget.
-#[derive(Debug)]
+/// What one connection, or one call, keeps of the budgets that hold for it.
+#[derive(Debug, Default)]
 pub(crate) struct Share {
-    budget: Arc<Budget>,
+    budgets: Vec<Arc<Budget>>,
     charged: usize,
 }
 
 impl Share {
-    pub(crate) fn of(budget: Arc<Budget>) -> Self {
-        Self { budget, charged: 0 }
+    pub(crate) fn of(budgets: Vec<Arc<Budget>>) -> Self {
+        Self { budgets, charged: 0 }
     }
 
-    /// Now it is `bytes`. True: it grew, and all together are over the limit.
-    fn charge(&mut self, bytes: usize) -> bool {
+    /// Now it is `bytes`. True: it grew, and a budget is over its limit.
+    pub(crate) fn charge(&mut self, bytes: usize) -> bool {
         let before = std::mem::replace(&mut self.charged, bytes);
-        if bytes > before {
-            let grown = bytes - before;
-            return self.budget.used.fetch_add(grown, Relaxed) + grown > self.budget.limit;
+        let mut over = false;
+        for budget in &self.budgets {
+            over |= budget.change(before, bytes);
         }
-        self.budget.used.fetch_sub(before - bytes, Relaxed);
-        false
+        over
+    }
+
+    fn is_of(&self, budget: &Arc<Budget>) -> bool {
+        self.budgets.iter().any(|each| Arc::ptr_eq(each, budget))
     }
 }
 
@@ -80,21 +90,31 @@ const MUCH_QUEUED_BYTES: usize = 8 << 20;
 pub(crate) struct Kept {
     pub(crate) held: usize,
     pub(crate) queued: usize,
+    /// A budget of a call is over its limit, and nobody was told.
+    over: bool,
 }
 
 impl Kept {
     /// A stream changed.
     pub(crate) fn follow<B: Body>(&mut self, stream: &mut Stream<B>) {
         self.forget(stream);
-        stream.kept = Self { held: stream.held(), queued: stream.outbox.len() };
+        stream.kept = Self { held: stream.held(), queued: stream.outbox.len(), over: false };
         self.held += stream.kept.held;
         self.queued += stream.kept.queued;
+        self.charge(stream);
     }
 
     /// A stream has so much more to send. Once per message: cheaper than to follow.
     pub(crate) fn queue<B>(&mut self, stream: &mut Stream<B>, bytes: usize) {
         stream.kept.queued += bytes;
         self.queued += bytes;
+        self.charge(stream);
+    }
+
+    fn charge<B>(&mut self, stream: &mut Stream<B>) {
+        if let Some(share) = &mut stream.share {
+            self.over |= share.charge(stream.kept.held + stream.kept.queued);
+        }
     }
 
     /// What a stream may have queued before its sender waits: less where a thousand streams wait for windows.
@@ -150,19 +170,33 @@ impl<B: Body> Connection<B> {
         self.kept.queued
     }
 
-    /// Has this connection share a budget; `OverBudget` tells when it grew beyond that.
-    pub fn share(&mut self, budget: Arc<Budget>) {
-        self.share = Some(Share::of(budget));
+    /// Has this connection share budgets with others; `OverBudget` tells when it grew while one was over its limit.
+    pub fn share(&mut self, budgets: Vec<Arc<Budget>>) {
+        self.share = Share::of(budgets);
     }
 
-    /// Ends the call with most bytes that nobody took, and drops them. False: no call has any.
-    pub fn shed(&mut self) -> bool {
-        let largest = self.streams.iter().max_by_key(|(_, stream)| stream.held());
-        let Some((&id, held)) = largest.map(|(id, stream)| (id, stream.held())).filter(|&(_, held)| held > 0) else {
-            return false;
+    /// The same for one of its calls.
+    pub fn share_call(&mut self, id: u32, budgets: Vec<Arc<Budget>>) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.share = Some(Box::new(Share::of(budgets)));
+            self.kept.follow(stream);
+        }
+    }
+
+    /// Ends the call that keeps most, of all or of those that share a budget, and drops what it keeps. False: none keeps
+    /// anything.
+    pub fn shed(&mut self, of: Option<&Arc<Budget>>, why: &str) -> bool {
+        let is_meant = |share: Option<&Share>| of.is_none_or(|of| share.is_some_and(|share| share.is_of(of)));
+        let kept = |stream: &Stream<B>| {
+            if is_meant(stream.share.as_deref()) { stream.held() + stream.outbox.len() } else { 0 }
         };
-        let message = format!("memory is short, and this call holds most of it: {held} bytes that nobody took");
-        let outcome = Outcome::new(Code::ResourceExhausted, message, Origin::Local, Cause::Limit);
+        self.shed_largest(kept, |_kept| why.to_owned())
+    }
+
+    fn shed_largest(&mut self, size: impl Fn(&Stream<B>) -> usize, why: impl Fn(usize) -> String) -> bool {
+        let largest = self.streams.iter().map(|(&id, stream)| (size(stream), id)).max();
+        let Some((bytes @ 1.., id)) = largest else { return false };
+        let outcome = Outcome::new(Code::ResourceExhausted, why(bytes), Origin::Local, Cause::Limit);
         self.refuse_stream(id, &outcome, Reason::ENHANCE_YOUR_CALM);
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.inbox.clear();
@@ -174,12 +208,13 @@ impl<B: Body> Connection<B> {
 
     /// After a turn: what came may be too much.
     pub(crate) fn keep_within_budget(&mut self) {
-        while self.kept.held > self.settings.budget_bytes && self.shed() {}
+        let why = |held| format!("memory is short, and this call holds most of it: {held} bytes that nobody took");
+        while self.kept.held > self.settings.budget_bytes && self.shed_largest(Stream::held, why) {}
     }
 
     pub(crate) fn charge(&mut self) {
-        let bytes = self.kept.held + self.kept.queued;
-        if self.share.as_mut().is_some_and(|share| share.charge(bytes)) {
+        let grown = self.share.charge(self.kept.held + self.kept.queued);
+        if std::mem::take(&mut self.kept.over) || grown {
             self.events.push(Event::OverBudget);
         }
     }

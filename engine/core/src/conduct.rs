@@ -309,13 +309,13 @@ mod tests {
         for _ in 0..1000 {
             conduct.opened(START);
         }
-        for later in [1, 1, 3600] {
-            let then = START + Duration::from_secs(later);
+        for later in [Duration::from_secs(1), Duration::from_secs(1), Duration::from_hours(1)] {
+            let then = START + later;
             assert!((0..333).all(|_| conduct.spoiled(true, then).is_none()));
         }
         assert!(!conduct.is_spoiling());
         // Nor because it opens a few beside them.
-        let then = START + Duration::from_secs(7200);
+        let then = START + Duration::from_hours(2);
         (0..255).for_each(|_| conduct.opened(then));
         assert!((0..1000).all(|_| conduct.spoiled(true, then).is_none()));
         conduct.opened(then);

@@ -69,7 +69,7 @@ pub struct Connection<B> {
     pub(crate) intake: Intake,
     pub(crate) kept: Kept,
     pub(crate) pile: Pile,
-    pub(crate) share: Option<Share>,
+    pub(crate) share: Share,
     /// The time we were told.
     pub(crate) now: Duration,
     /// When the peer's last byte came.
@@ -131,7 +131,7 @@ impl<B: Body> Connection<B> {
             opening,
             kept: Kept::default(),
             pile: Pile::default(),
-            share: None,
+            share: Share::default(),
             intake: Intake::default(),
             now: Duration::ZERO,
             last_read: None,

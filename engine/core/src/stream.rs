@@ -1,6 +1,6 @@
 //! One call: its two h2 halves, its inbox and outbox, and what its application waits for.
 
-use crate::budget::Kept;
+use crate::budget::{Kept, Share};
 use crate::event::{Cause, Origin, Outcome};
 use crate::inbox::{Inbox, InboxError};
 use crate::item::Body;
@@ -72,6 +72,8 @@ pub(crate) struct Stream<B> {
     pub(crate) times: Times,
     /// What the connection counts for it.
     pub(crate) kept: Kept,
+    /// Budgets that hold for calls like this one.
+    pub(crate) share: Option<Box<Share>>,
     /// Received bytes that the application was given and is not done with.
     pub(crate) lent: usize,
     /// What a message has become that is partly expanded.
@@ -114,6 +116,7 @@ impl<B: Body> Stream<B> {
             portion: QUANTUM_BYTES,
             times: Times::default(),
             kept: Kept::default(),
+            share: None,
             lent: 0,
             expanded: 0,
             held: 0,

@@ -212,12 +212,12 @@ fn a_client_that_sheds_resets_the_stream() {
     for (id, size) in [(1, 9_000), (3, 10_000)] {
         client.say(&[frames::response(id), frames::data(id, 0, frames::message(&pattern(0, size)))]);
     }
-    assert!(client.end.connection.shed());
+    assert!(client.end.connection.shed(None, "too much"));
     client.end.absorb();
     assert_eq!(frames::reset_reason(&client.heard(), 3), Some(11));
     assert_eq!(client.end.code(ids[1]), RESOURCE_EXHAUSTED);
-    assert!(client.end.connection.shed());
-    assert!(!client.end.connection.shed(), "nobody holds anything");
+    assert!(client.end.connection.shed(None, "too much"));
+    assert!(!client.end.connection.shed(None, "too much"), "nobody holds anything");
     client.end.absorb();
     client.done();
 }
@@ -242,7 +242,7 @@ fn connections_share_a_budget() {
     let budget = Arc::new(Budget::new(50_000));
     let mut pairs = [Pair::new(1).settled(), Pair::new(2).settled()];
     for pair in &mut pairs {
-        pair.server.connection.share(budget.clone());
+        pair.server.connection.share(vec![budget.clone()]);
     }
     let first = fill(&mut pairs[0], &[20_000, 10_000]);
     assert_eq!((budget.used(), pairs[0].server.over_budget), (30_000, 0));
@@ -253,7 +253,7 @@ fn connections_share_a_budget() {
     assert_eq!(budget.used(), 50_006);
     assert!(pairs[1].server.over_budget > 0, "who grew is told");
     assert_eq!(pairs[0].server.over_budget, 0, "and nobody else");
-    assert!(pairs[0].server.connection.shed());
+    assert!(pairs[0].server.connection.shed(None, "too much"));
     pairs[0].settle();
     assert_eq!(budget.used(), 30_006);
     pairs[0].client.reset(first[1]);
@@ -266,10 +266,58 @@ fn connections_share_a_budget() {
 }
 
 #[test]
+fn calls_share_a_budget() {
+    let (budget, other) = (Arc::new(Budget::new(50_000)), Arc::new(Budget::new(1 << 30)));
+    let mut pair = Pair::new(1).settled();
+    let ids = fill(&mut pair, &[60_000, 30_000, 20_000]);
+    pair.server.connection.share_call(ids[1], vec![budget.clone(), other.clone()]);
+    pair.server.connection.share_call(ids[2], vec![budget.clone()]);
+    pair.settle();
+    assert_eq!((budget.used(), other.used(), pair.server.over_budget), (50_000, 30_000, 0), "what came before counts");
+    pair.client.send(ids[0], Bytes::from_static(b"x"));
+    pair.settle();
+    assert_eq!((budget.used(), pair.server.over_budget), (50_000, 0), "a call that does not share");
+    pair.client.send(ids[2], Bytes::from_static(b"x"));
+    pair.settle();
+    assert_eq!((budget.used(), pair.server.over_budget), (50_006, 1));
+    assert!(pair.server.connection.shed(Some(&budget), "too much"));
+    pair.settle();
+    assert_eq!((budget.used(), other.used()), (20_006, 0), "the largest of those that share");
+    assert_eq!((pair.client.code(ids[1]), &*pair.client.outcome(ids[1]).message), (RESOURCE_EXHAUSTED, "too much"));
+    pair.client.reset(ids[2]);
+    pair.settle();
+    assert_eq!(budget.used(), 0);
+    assert!(!pair.server.connection.shed(Some(&budget), "too much"));
+    pair.client.reset(ids[0]);
+    pair.done();
+}
+
+#[test]
+fn what_is_queued_counts_in_the_budget_of_a_call() {
+    let budget = Arc::new(Budget::new(11_000));
+    let mut client = Scripted::client(1);
+    let id = client.end.open();
+    client.end.connection.share_call(id, vec![budget.clone()]);
+    client.say(&[frames::settings(&[(frames::INITIAL_WINDOW_SIZE, 1_000)])]);
+    client.end.send(id, pattern(0, 11_000 - PREFIX_BYTES));
+    client.heard();
+    assert_eq!((budget.used(), client.end.over_budget), (10_000, 0));
+    client.end.send(id, pattern(0, 1_000));
+    client.heard();
+    assert_eq!(budget.used(), 11_005);
+    assert!(client.end.over_budget > 0);
+    assert!(client.end.connection.shed(Some(&budget), "too much"));
+    assert_eq!(budget.used(), 0);
+    client.end.absorb();
+    client.end.reset(id);
+    client.done();
+}
+
+#[test]
 fn a_connection_that_is_gone_keeps_nothing_of_a_budget() {
     let budget = Arc::new(Budget::new(50_000));
     let mut end = End::new(settings(Side::Server));
-    end.connection.share(budget.clone());
+    end.connection.share(vec![budget.clone()]);
     end.reads = false;
     end.feed(frames::PREFACE.into());
     let request = [frames::settings(&[]), frames::request(1), frames::data(1, 0, frames::message(&[0; 995]))];

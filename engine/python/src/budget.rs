@@ -1,10 +1,10 @@
-//! Bytes that connections may keep together, as Python sees it.
+//! Bytes that connections, or calls, may keep together, as Python sees it.
 
 use penstock_core::Budget as Core;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
-/// One for any number of connections, of any thread.
+/// One for any number of them, of any thread.
 #[pyclass(frozen, module = "penstock._engine")]
 pub(crate) struct Budget {
     pub(crate) core: Arc<Core>,
@@ -26,4 +26,8 @@ impl Budget {
     fn used_bytes(&self) -> usize {
         self.core.used()
     }
+}
+
+pub(crate) fn cores(budgets: &[PyRef<'_, Budget>]) -> Vec<Arc<Core>> {
+    budgets.iter().map(|budget| budget.core.clone()).collect()
 }

@@ -1,6 +1,6 @@
 //! The connection as the asyncio transport sees it.
 
-use crate::budget::Budget;
+use crate::budget::{self, Budget};
 use crate::buffers::ReadBuffer;
 use crate::clock;
 use crate::codec::usage_error;
@@ -56,7 +56,7 @@ impl Connection {
     #[new]
     #[pyo3(signature = (*, client, read_buffer, stream_window_bytes, max_frame_bytes, max_concurrent_streams,
                         max_header_list_bytes, max_receive_message_bytes, send_buffer_bytes, coding,
-                        any_subtype=false, user_agent="", connection_budget_bytes=usize::MAX, budget=None))]
+                        any_subtype=false, user_agent="", connection_budget_bytes=usize::MAX))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one call in Python, one struct in Rust")]
     fn new(
         client: bool,
@@ -71,7 +71,6 @@ impl Connection {
         any_subtype: bool,
         user_agent: &str,
         connection_budget_bytes: usize,
-        budget: Option<&Bound<'_, Budget>>,
     ) -> PyResult<Self> {
         let Some(user_agent) = penstock_core::user_agent(user_agent) else {
             let text = format!("user_agent is printable ASCII, not {user_agent:?}");
@@ -91,11 +90,7 @@ impl Connection {
             user_agent,
         };
         let read_view = PyMemoryView::from(read_buffer.as_any())?.unbind();
-        let mut core = Core::new(settings);
-        if let Some(budget) = budget {
-            core.share(budget.get().core.clone());
-        }
-        let shared = Arc::new(Shared::new(core));
+        let shared = Arc::new(Shared::new(Core::new(settings)));
         let made = clock::told(clock::nanos());
         Ok(Self { shared, read_buffer: read_buffer.unbind(), read_view, made, _counted: Counted::new() })
     }
@@ -234,9 +229,19 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the call with most bytes that nobody took. False: there is none.
-    fn shed(&self, py: Python<'_>) -> PyResult<bool> {
-        let found = self.shared.with(Core::shed);
+    /// Has it share budgets with other connections.
+    fn share(&self, budgets: Vec<PyRef<'_, Budget>>) {
+        self.shared.with(|core| core.share(budget::cores(&budgets)));
+    }
+
+    /// Has its call `id` share budgets with other calls.
+    fn share_call(&self, id: u32, budgets: Vec<PyRef<'_, Budget>>) {
+        self.shared.with(|core| core.share_call(id, budget::cores(&budgets)));
+    }
+
+    /// Ends the call that keeps most, of all or of those that share `budget`. False: none keeps anything.
+    fn shed(&self, py: Python<'_>, budget: Option<PyRef<'_, Budget>>, why: &str) -> PyResult<bool> {
+        let found = self.shared.with(|core| core.shed(budget.as_ref().map(|budget| &budget.core), why));
         self.shared.schedule(py)?;
         self.dispatch(py);
         Ok(found)

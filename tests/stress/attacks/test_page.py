@@ -23,7 +23,7 @@ def as_text(name: str, value: Any) -> str:
         return "none"
     if name.endswith("_seconds"):
         return f"{value:g} s"
-    if name.endswith("_bytes"):
+    if "_bytes" in name:
         if value == 2**31 - 1:
             return "2 GiB - 1"
         unit, size = next((unit, size) for unit, size in UNITS if value >= size)
