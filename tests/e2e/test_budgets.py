@@ -187,30 +187,58 @@ async def test_the_budget_of_a_connection_holds_on_a_channel() -> None:
                 assert await within_bound(stream.receive())
 
 
-async def test_replies_that_clients_do_not_read_count_too() -> None:
-    told: list[penstock.RpcError] = []
+class Pour:
+    """Sends without end, and keeps what it is told."""
 
-    async def pour(request: Note, stream: penstock.ServerStream[Any, Note]) -> None:
+    def __init__(self) -> None:
+        self.told: list[penstock.RpcError] = []
+
+    async def __call__(self, request: Note, stream: penstock.ServerStream[Any, Note]) -> None:
         del request
         try:
             while True:
                 await stream.send(Note(payload=bytes(KIB)))
         except penstock.RpcError as error:
-            told.append(error)
+            self.told.append(error)
             raise
 
-    sending = penstock.Limits(stream_window_bytes=KIB, send_buffer_bytes=WINDOW, max_receive_message_bytes=4 * KIB)
+
+POURING = penstock.Limits(stream_window_bytes=KIB, send_buffer_bytes=WINDOW, max_receive_message_bytes=4 * KIB)
+
+
+async def test_replies_that_clients_do_not_read_count_too() -> None:
+    pour = Pour()
     admission = penstock.Admission(max_buffered_bytes=3 * WINDOW + WINDOW // 2)
     narrow = penstock.Limits(stream_window_bytes=KIB)
     async with (
-        connected(Echo(server_stream=pour), server_limits=sending, client_limits=narrow, admission=admission) as pair,
+        connected(Echo(server_stream=pour), server_limits=POURING, client_limits=narrow, admission=admission) as pair,
         AsyncExitStack() as stack,
     ):
         streams = [await stack.enter_async_context(pair.client.server_stream(Note())) for _ in range(4)]
-        await until(lambda: told)
-        assert told[0].code is penstock.StatusCode.RESOURCE_EXHAUSTED
-        assert len(told) == 1
+        await until(lambda: pour.told)
+        assert [error.code for error in pour.told] == [penstock.StatusCode.RESOURCE_EXHAUSTED]
         assert pair.server._core.memory.of_all.budget.used_bytes <= pair.server._core.memory.of_all.budget.limit_bytes
         await until(lambda: sum(stream.status is not None for stream in streams) == 1)
         assert (await within_bound(pair.client.unary(Note(number=1)))).number == 1
-        told.clear()
+
+
+async def test_one_call_ends_where_the_socket_takes_nothing() -> None:
+    pour = Pour()
+    admission = penstock.Admission(max_buffered_bytes=3 * WINDOW + WINDOW // 2)
+    wide = penstock.Limits(stream_window_bytes=2**30)
+    async with (
+        connected(Echo(server_stream=pour), server_limits=POURING, client_limits=wide, admission=admission) as pair,
+        AsyncExitStack() as stack,
+    ):
+        await pair.channel.ready()
+        assert pair.channel._connector is not None
+        (client,) = pair.channel._connector.connections
+        (server,) = pair.server._core.connections
+        assert client._transport is not None
+        client._transport.pause_reading()
+        streams = [await stack.enter_async_context(pair.client.server_stream(Note())) for _ in range(4)]
+        await until(lambda: pour.told)
+        await until(lambda: server.engine.queued_bytes >= 3 * WINDOW)
+        assert [error.code for error in pour.told] == [penstock.StatusCode.RESOURCE_EXHAUSTED]
+        assert [stream.status for stream in streams] == [None] * 4, "nobody can have heard"
+        client._transport.resume_reading()
