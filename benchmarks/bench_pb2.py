@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0b\x62\x65nch.proto\x12\x13penstock.benchmarks\":\n\x07Request\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x12\n\nblob_bytes\x18\x03 \x01(\r\"2\n\x05Reply\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04\x62lob\x18\x02 \x01(\x0c\x12\r\n\x05\x63ount\x18\x03 \x01(\r2\xae\x02\n\x05\x42\x65nch\x12\x41\n\x05Unary\x12\x1c.penstock.benchmarks.Request\x1a\x1a.penstock.benchmarks.Reply\x12J\n\x0cServerStream\x12\x1c.penstock.benchmarks.Request\x1a\x1a.penstock.benchmarks.Reply0\x01\x12J\n\x0c\x43lientStream\x12\x1c.penstock.benchmarks.Request\x1a\x1a.penstock.benchmarks.Reply(\x01\x12J\n\nBothStream\x12\x1c.penstock.benchmarks.Request\x1a\x1a.penstock.benchmarks.Reply(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0b\x62\x65nch.proto\x12\x13penstock.benchmarks\"H\n\x07Request\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x12\n\nblob_bytes\x18\x03 \x01(\r\x12\x0c\n\x04\x62lob\x18\x04 \x01(\x0c\"2\n\x05Reply\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04\x62lob\x18\x02 \x01(\x0c\x12\r\n\x05\x63ount\x18\x03 \x01(\r2\xbc\x03\n\x05\x42\x65nch\x12\x41\n\x05Unary\x12\x1c.penstock.benchmarks.Request\x1a\x1a.penstock.benchmarks.Reply\x12J\n\x0cServerStream\x12\x1c.penstock.benchmarks.Request\x1a\x1a.penstock.benchmarks.Reply0\x01\x12J\n\x0c\x43lientStream\x12\x1c.penstock.benchmarks.Request\x1a\x1a.penstock.benchmarks.Reply(\x01\x12J\n\nBothStream\x12\x1c.penstock.benchmarks.Request\x1a\x1a.penstock.benchmarks.Reply(\x01\x30\x01\x12G\n\tSubscribe\x12\x1c.penstock.benchmarks.Request\x1a\x1a.penstock.benchmarks.Reply0\x01\x12\x43\n\x07Publish\x12\x1c.penstock.benchmarks.Request\x1a\x1a.penstock.benchmarks.Replyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, __name__, _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REQUEST']._serialized_start=36
-  _globals['_REQUEST']._serialized_end=94
-  _globals['_REPLY']._serialized_start=96
-  _globals['_REPLY']._serialized_end=146
-  _globals['_BENCH']._serialized_start=149
-  _globals['_BENCH']._serialized_end=451
+  _globals['_REQUEST']._serialized_end=108
+  _globals['_REPLY']._serialized_start=110
+  _globals['_REPLY']._serialized_end=160
+  _globals['_BENCH']._serialized_start=163
+  _globals['_BENCH']._serialized_end=607
 # @@protoc_insertion_point(module_scope)

@@ -5,14 +5,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Request(_message.Message):
-    __slots__ = ("text", "count", "blob_bytes")
+    __slots__ = ("text", "count", "blob_bytes", "blob")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     BLOB_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
     text: str
     count: int
     blob_bytes: int
-    def __init__(self, text: _Optional[str] = ..., count: _Optional[int] = ..., blob_bytes: _Optional[int] = ...) -> None: ...
+    blob: bytes
+    def __init__(self, text: _Optional[str] = ..., count: _Optional[int] = ..., blob_bytes: _Optional[int] = ..., blob: _Optional[bytes] = ...) -> None: ...
 
 class Reply(_message.Message):
     __slots__ = ("text", "blob", "count")

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class BenchStub:
-    """The same work for every peer, once in each of the four kinds of call.
+    """The same work for every peer: each of the four kinds of call, and one message for many streams.
     """
 
     def __init__(self, channel):
@@ -55,14 +55,24 @@ class BenchStub:
                 request_serializer=bench__pb2.Request.SerializeToString,
                 response_deserializer=bench__pb2.Reply.FromString,
                 _registered_method=True)
+        self.Subscribe = channel.unary_stream(
+                '/penstock.benchmarks.Bench/Subscribe',
+                request_serializer=bench__pb2.Request.SerializeToString,
+                response_deserializer=bench__pb2.Reply.FromString,
+                _registered_method=True)
+        self.Publish = channel.unary_unary(
+                '/penstock.benchmarks.Bench/Publish',
+                request_serializer=bench__pb2.Request.SerializeToString,
+                response_deserializer=bench__pb2.Reply.FromString,
+                _registered_method=True)
 
 
 class BenchServicer:
-    """The same work for every peer, once in each of the four kinds of call.
+    """The same work for every peer: each of the four kinds of call, and one message for many streams.
     """
 
     def Unary(self, request, context):
-        """Answers with the text of the request.
+        """Answers with the text and the blob of the request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +93,21 @@ class BenchServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BothStream(self, request_iterator, context):
-        """Answers each request with its text as it comes.
+        """Answers each request with its text and its blob as it comes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Subscribe(self, request, context):
+        """Answers with an empty reply at once, then with what is published, without end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Publish(self, request, context):
+        """Sends the text of the request `count` times to all subscribers. Answers when all is handed over: with their number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,6 +136,16 @@ def add_BenchServicer_to_server(servicer, server):
                     request_deserializer=bench__pb2.Request.FromString,
                     response_serializer=bench__pb2.Reply.SerializeToString,
             ),
+            'Subscribe': grpc.unary_stream_rpc_method_handler(
+                    servicer.Subscribe,
+                    request_deserializer=bench__pb2.Request.FromString,
+                    response_serializer=bench__pb2.Reply.SerializeToString,
+            ),
+            'Publish': grpc.unary_unary_rpc_method_handler(
+                    servicer.Publish,
+                    request_deserializer=bench__pb2.Request.FromString,
+                    response_serializer=bench__pb2.Reply.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'penstock.benchmarks.Bench', rpc_method_handlers)
@@ -121,7 +155,7 @@ def add_BenchServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Bench:
-    """The same work for every peer, once in each of the four kinds of call.
+    """The same work for every peer: each of the four kinds of call, and one message for many streams.
     """
 
     @staticmethod
@@ -220,6 +254,60 @@ class Bench:
             request_iterator,
             target,
             '/penstock.benchmarks.Bench/BothStream',
+            bench__pb2.Request.SerializeToString,
+            bench__pb2.Reply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Subscribe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/penstock.benchmarks.Bench/Subscribe',
+            bench__pb2.Request.SerializeToString,
+            bench__pb2.Reply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Publish(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.benchmarks.Bench/Publish',
             bench__pb2.Request.SerializeToString,
             bench__pb2.Reply.FromString,
             options,

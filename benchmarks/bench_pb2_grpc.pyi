@@ -9,6 +9,8 @@ class BenchStub:
     ServerStream: grpc.aio.UnaryStreamMultiCallable[Request, Reply]
     ClientStream: grpc.aio.StreamUnaryMultiCallable[Request, Reply]
     BothStream: grpc.aio.StreamStreamMultiCallable[Request, Reply]
+    Subscribe: grpc.aio.UnaryStreamMultiCallable[Request, Reply]
+    Publish: grpc.aio.UnaryUnaryMultiCallable[Request, Reply]
 
     def __init__(self, channel: grpc.aio.Channel) -> None: ...
 

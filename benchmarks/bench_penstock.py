@@ -37,16 +37,30 @@ _BOTH_STREAM = penstock.Method(
     bench_pb2.Request,
     bench_pb2.Reply,
 )
+_SUBSCRIBE = penstock.Method(
+    "/penstock.benchmarks.Bench/Subscribe",
+    penstock.Kind.SERVER_STREAM,
+    bench_pb2.Request,
+    bench_pb2.Reply,
+)
+_PUBLISH = penstock.Method(
+    "/penstock.benchmarks.Bench/Publish",
+    penstock.Kind.UNARY,
+    bench_pb2.Request,
+    bench_pb2.Reply,
+)
 
 
 class BenchBase(penstock.Service):
-    """The same work for every peer, once in each of the four kinds of call."""
+    """The same work for every peer: each of the four kinds of call, and one message for many streams."""
 
     METHODS: ClassVar[Mapping[str, penstock.Method[Any, Any]]] = {
         "unary": _UNARY,
         "server_stream": _SERVER_STREAM,
         "client_stream": _CLIENT_STREAM,
         "both_stream": _BOTH_STREAM,
+        "subscribe": _SUBSCRIBE,
+        "publish": _PUBLISH,
     }
 
     def unary(
@@ -54,7 +68,7 @@ class BenchBase(penstock.Service):
         request: bench_pb2.Request,
         call: penstock.ServerCall,
     ) -> Awaitable[bench_pb2.Reply] | bench_pb2.Reply:
-        """Answers with the text of the request."""
+        """Answers with the text and the blob of the request."""
         raise penstock.unimplemented(_UNARY)
 
     def server_stream(
@@ -76,12 +90,28 @@ class BenchBase(penstock.Service):
         self,
         stream: penstock.ServerStream[bench_pb2.Request, bench_pb2.Reply],
     ) -> Awaitable[None] | AsyncIterator[bench_pb2.Reply]:
-        """Answers each request with its text as it comes."""
+        """Answers each request with its text and its blob as it comes."""
         raise penstock.unimplemented(_BOTH_STREAM)
+
+    def subscribe(
+        self,
+        request: bench_pb2.Request,
+        stream: penstock.ServerStream[Never, bench_pb2.Reply],
+    ) -> Awaitable[None] | AsyncIterator[bench_pb2.Reply] | Iterator[bench_pb2.Reply]:
+        """Answers with an empty reply at once, then with what is published, without end."""
+        raise penstock.unimplemented(_SUBSCRIBE)
+
+    def publish(
+        self,
+        request: bench_pb2.Request,
+        call: penstock.ServerCall,
+    ) -> Awaitable[bench_pb2.Reply] | bench_pb2.Reply:
+        """Sends the text of the request `count` times to all subscribers. Answers when all is handed over: with their number."""
+        raise penstock.unimplemented(_PUBLISH)
 
 
 class BenchClient:
-    """The same work for every peer, once in each of the four kinds of call."""
+    """The same work for every peer: each of the four kinds of call, and one message for many streams."""
 
     def __init__(self, channel: penstock.Channel) -> None:
         """Call over this channel; many clients may share one."""
@@ -96,7 +126,7 @@ class BenchClient:
         wait_for_ready: bool = False,
         options: penstock.CallOptions | None = None,
     ) -> penstock.UnaryCall[bench_pb2.Reply]:
-        """Answers with the text of the request."""
+        """Answers with the text and the blob of the request."""
         return self._channel.call_unary(
             _UNARY,
             request,
@@ -150,9 +180,47 @@ class BenchClient:
         wait_for_ready: bool = False,
         options: penstock.CallOptions | None = None,
     ) -> penstock.BothStreamCall[bench_pb2.Request, bench_pb2.Reply]:
-        """Answers each request with its text as it comes."""
+        """Answers each request with its text and its blob as it comes."""
         return self._channel.call_both_stream(
             _BOTH_STREAM,
+            timeout=timeout,
+            metadata=metadata,
+            wait_for_ready=wait_for_ready,
+            options=options,
+        )
+
+    def subscribe(
+        self,
+        request: bench_pb2.Request,
+        *,
+        timeout: float | None = None,
+        metadata: penstock.MetadataLike | None = None,
+        wait_for_ready: bool = False,
+        options: penstock.CallOptions | None = None,
+    ) -> penstock.ServerStreamCall[bench_pb2.Reply]:
+        """Answers with an empty reply at once, then with what is published, without end."""
+        return self._channel.call_server_stream(
+            _SUBSCRIBE,
+            request,
+            timeout=timeout,
+            metadata=metadata,
+            wait_for_ready=wait_for_ready,
+            options=options,
+        )
+
+    def publish(
+        self,
+        request: bench_pb2.Request,
+        *,
+        timeout: float | None = None,
+        metadata: penstock.MetadataLike | None = None,
+        wait_for_ready: bool = False,
+        options: penstock.CallOptions | None = None,
+    ) -> penstock.UnaryCall[bench_pb2.Reply]:
+        """Sends the text of the request `count` times to all subscribers. Answers when all is handed over: with their number."""
+        return self._channel.call_unary(
+            _PUBLISH,
+            request,
             timeout=timeout,
             metadata=metadata,
             wait_for_ready=wait_for_ready,

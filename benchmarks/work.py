@@ -8,6 +8,8 @@ __all__ = [
     "ADDRESS_KEY",
     "CONCURRENT_CALLS",
     "DEADLINE_SECONDS",
+    "RAW",
+    "RAW_MESSAGE",
     "TEXT",
     "WrongWork",
     "announce",
@@ -17,6 +19,12 @@ __all__ = [
 
 TEXT = "count:7 client data: 0123456789a"
 """Of every small message: 32 bytes, 34 encoded."""
+
+RAW = "penstock.benchmarks.Raw"
+"""A service of bytes, beside that of `bench.proto`. `ServerStream`: the request is a count in ASCII, the replies are
+that many `RAW_MESSAGE`s. `ClientStream`: the requests are `RAW_MESSAGE`s, the reply is their count in ASCII."""
+
+RAW_MESSAGE = TEXT.encode()
 
 DEADLINE_SECONDS = 60.0
 """Of every call, streams too. None ever gets near it; it is there because programs have one."""

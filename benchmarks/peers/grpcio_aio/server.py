@@ -9,6 +9,7 @@ import grpc
 from benchmarks.bench_pb2 import Reply, Request
 from benchmarks.bench_pb2_grpc import BenchServicer, add_BenchServicer_to_server
 from benchmarks.peers.grpcio_aio.options import OPTIONS
+from benchmarks.peers.grpcio_aio.raw import raw_handlers
 from benchmarks.work import TEXT, announce, check, until_told
 
 __all__ = ["Bench"]
@@ -19,9 +20,12 @@ Context = grpc.aio.ServicerContext[Request, Reply]
 class Bench(BenchServicer):
     """Handlers as async generators."""
 
+    def __init__(self) -> None:
+        self._subscribers: list[Context] = []
+
     async def Unary(self, request: Request, context: Context) -> Reply:
         del context
-        return Reply(text=request.text)
+        return Reply(text=request.text, blob=request.blob)
 
     async def ServerStream(self, request: Request, context: Context) -> AsyncIterator[Reply]:
         del context
@@ -38,7 +42,7 @@ class Bench(BenchServicer):
         del context
         count = 0
         async for request in requests:
-            if request.text != TEXT:
+            if request.text != TEXT and not request.blob:
                 check("request", request.text, TEXT)
             count += 1
         return Reply(count=count)
@@ -46,13 +50,35 @@ class Bench(BenchServicer):
     async def BothStream(self, requests: AsyncIterator[Request], context: Context) -> AsyncIterator[Reply]:
         del context
         async for request in requests:
-            yield Reply(text=request.text)
+            yield Reply(text=request.text, blob=request.blob)
+
+    async def Subscribe(self, request: Request, context: Context) -> None:
+        del request
+        await context.write(Reply())
+        self._subscribers.append(context)
+        try:
+            await asyncio.Event().wait()  # until the call is over
+        finally:
+            self._subscribers.remove(context)
+
+    async def Publish(self, request: Request, context: Context) -> Reply:
+        del context
+        reply = Reply(text=request.text)
+
+        async def write_to(subscriber: Context) -> None:
+            for _ in range(request.count):
+                await subscriber.write(reply)
+
+        subscribers = list(self._subscribers)
+        await asyncio.gather(*map(write_to, subscribers))
+        return Reply(count=len(subscribers))
 
 
 async def main() -> None:
     """Serve until told to stop."""
     server = grpc.aio.server(options=OPTIONS)
     add_BenchServicer_to_server(Bench(), server)
+    server.add_generic_rpc_handlers((raw_handlers(),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     announce(f"127.0.0.1:{port}")

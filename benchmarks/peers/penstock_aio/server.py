@@ -7,17 +7,24 @@ from typing import Never
 import penstock
 from benchmarks.bench_pb2 import Reply, Request
 from benchmarks.bench_penstock import BenchBase
+from benchmarks.peers.penstock_aio.raw import Raw
 from benchmarks.work import TEXT, announce, check, until_told
 
 __all__ = ["Bench"]
 
+LIMITS = penstock.Limits(max_concurrent_streams=2_000)
+"""A client with a thousand subscriptions publishes over the same connection."""
+
 
 class Bench(BenchBase):
-    """Handlers as a program would write them: no batches, nothing encoded beforehand."""
+    """Handlers as a program would write them: no batches, nothing encoded beforehand but what is for many streams."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[penstock.ServerStream[Never, Reply]] = []
 
     async def unary(self, request: Request, call: penstock.ServerCall) -> Reply:
         del call
-        return Reply(text=request.text)
+        return Reply(text=request.text, blob=request.blob)
 
     async def server_stream(self, request: Request, stream: penstock.ServerStream[Never, Reply]) -> None:
         if request.blob_bytes:
@@ -32,19 +39,37 @@ class Bench(BenchBase):
     async def client_stream(self, stream: penstock.ServerStream[Request, Never]) -> Reply:
         count = 0
         async for request in stream:
-            if request.text != TEXT:
+            if request.text != TEXT and not request.blob:
                 check("request", request.text, TEXT)
             count += 1
         return Reply(count=count)
 
     async def both_stream(self, stream: penstock.ServerStream[Request, Reply]) -> None:
         async for request in stream:
-            await stream.send(Reply(text=request.text))
+            await stream.send(Reply(text=request.text, blob=request.blob))
+
+    async def subscribe(self, request: Request, stream: penstock.ServerStream[Never, Reply]) -> None:
+        del request
+        await stream.send(Reply())
+        self._subscribers.append(stream)
+        try:
+            await asyncio.Event().wait()  # until the call is over
+        finally:
+            self._subscribers.remove(stream)
+
+    async def publish(self, request: Request, call: penstock.ServerCall) -> Reply:
+        del call
+        encoded = penstock.encode(Reply(text=request.text))
+        for _ in range(request.count):
+            for full in penstock.broadcast(self._subscribers, encoded):
+                await full.send(encoded)
+            await asyncio.sleep(0)  # what was queued goes out
+        return Reply(count=len(self._subscribers))
 
 
 async def main() -> None:
     """Serve until told to stop."""
-    async with penstock.Server([Bench()]).listening("127.0.0.1:0") as address:
+    async with penstock.Server([Bench(), Raw()], limits=LIMITS).listening("127.0.0.1:0") as address:
         announce(address)
         await until_told()
 
