@@ -14,7 +14,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js generators check conformance http2 bench idle gen fmt lock clean
+.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js generators check conformance http2 bench bench-full idle gen fmt lock clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -63,8 +63,11 @@ generators: build/generators/buf/node_modules/.package-lock.json build/generator
 http2: build ## run h2spec, h2specd and grpc's negative HTTP/2 cases (needs Go)
 	CI=true $(BIN)/python -m pytest tests/interop/http2
 
-bench: build ## run the benchmarks
-	$(BIN)/python -m benchmarks.run
+bench: build ## run the benchmarks, in minutes
+	$(BIN)/python -m benchmarks.run --seconds 0.3
+
+bench-full: build ## the same with longer measurements, for figures to keep
+	$(BIN)/python -m benchmarks.run --rounds 7
 
 idle: build ## measure what idle streams cost, beside grpcio
 	$(BIN)/python -m benchmarks.idle

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
+
+from benchmarks.usage import resident_bytes
 
 __all__ = ["Cost", "Holder", "main"]
 
@@ -48,11 +49,6 @@ class Cost:
     """Median of a unary call before there were streams, and after them."""
     among_us: float
     """The same while they were open."""
-
-
-def resident_bytes(process: int) -> int:
-    """Memory of a process that is in the machine's."""
-    return int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def main(connect: Callable[[str, int], AbstractAsyncContextManager[Holder]]) -> None:

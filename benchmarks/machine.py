@@ -27,7 +27,7 @@ class Facts:
     commit: str
     """What is checked out, `-dirty` if files differ from it; empty outside a repository."""
     packages: Mapping[str, str]
-    """Their versions."""
+    """Versions of what the peers are made of."""
 
     def __str__(self) -> str:
         """Give what the head of a table says."""
@@ -46,13 +46,20 @@ def facts(peers: Sequence[Peer]) -> Facts:
         system=f"{platform.system()} {platform.release()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         commit=_commit(),
-        packages={package: version(package) for peer in peers for package in peer.packages},
+        packages=_versions(peers),
     )
 
 
 def load() -> float:
     """Give how many processes ran or wanted to, on average over the last minute."""
     return os.getloadavg()[0]
+
+
+def _versions(peers: Sequence[Peer]) -> Mapping[str, str]:
+    versions = {package: version(package) for peer in peers for package in peer.packages}
+    for peer in peers:
+        versions.update(peer.made_of)
+    return versions
 
 
 def _processor() -> str:

@@ -4,14 +4,18 @@ import argparse
 import asyncio
 import json
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
-from time import perf_counter
+from time import perf_counter, process_time
 
-from benchmarks.scenarios import Client, Sample, Scenario, named, percentile
+from benchmarks.sample import Sample, summary
+from benchmarks.scenarios import Client, Scenario, named
+from benchmarks.usage import cpu_seconds, resident_bytes
+from benchmarks.work import CONCURRENT_CALLS, SERVER_VARIABLE
 
-__all__ = ["main", "measure"]
+__all__ = ["at_once", "main", "measure"]
 
 MARGIN = 1.25
 """How much longer than it must be the next run is meant to be, so that a slightly faster one is still long enough."""
@@ -27,34 +31,58 @@ def main(connect: Callable[[str], AbstractAsyncContextManager[Client]]) -> None:
     parser.add_argument("least_seconds", type=float)
     parser.add_argument("scenarios", nargs="+")
     options = parser.parse_args()
+    server = int(os.environ.get(SERVER_VARIABLE, "0"))
 
     async def measure_all() -> None:
         async with connect(options.address) as client:
             for scenario in named(options.scenarios):
-                print(json.dumps(asdict(await measure(client, scenario, options.least_seconds))), flush=True)
+                sample = await measure(client, scenario, options.least_seconds, server)
+                print(json.dumps(asdict(sample)), flush=True)
 
     asyncio.run(measure_all())
 
 
 async def measure(
-    client: Client, scenario: Scenario, least_seconds: float, clock: Callable[[], float] = perf_counter
+    client: Client, scenario: Scenario, least_seconds: float, server: int = 0, clock: Callable[[], float] = perf_counter
 ) -> Sample:
-    """Run a scenario longer and longer; what took long enough is the measurement, all before it the warm-up."""
+    """Run a scenario longer and longer; what took long enough is the measurement, all before it the warm-up.
+
+    Args:
+        client: Does it.
+        scenario: What to do.
+        least_seconds: What the measurement takes at least.
+        server: The server's process; 0: not known.
+        clock: Gives seconds.
+    """
     count = scenario.first_count
-    await scenario.run(client, count)
-    while True:
-        started = clock()
-        latencies = await scenario.run(client, count)
-        seconds = clock() - started
-        if seconds >= least_seconds:
-            return Sample(scenario.name, count, seconds, _summary(latencies or []))
-        growth = least_seconds * MARGIN / seconds if seconds > 0 else math.inf
-        count = math.ceil(count * min(MAX_GROWTH, growth))
+    async with scenario.around(client):
+        await scenario.run(client, count)
+        while True:
+            server_cpu, client_cpu = cpu_seconds(server) if server else 0.0, process_time()
+            started = clock()
+            latencies = await scenario.run(client, count)
+            seconds = clock() - started
+            if seconds >= least_seconds:
+                return Sample(
+                    scenario.name,
+                    count,
+                    seconds,
+                    summary(latencies or []),
+                    client_cpu_seconds=process_time() - client_cpu,
+                    server_cpu_seconds=cpu_seconds(server) - server_cpu if server else 0.0,
+                    client_rss_bytes=resident_bytes(os.getpid()),
+                    server_rss_bytes=resident_bytes(server) if server else 0,
+                )
+            growth = min(MAX_GROWTH, least_seconds * MARGIN / seconds if seconds > 0 else math.inf)
+            count = math.ceil(count * growth / scenario.multiple) * scenario.multiple
 
 
-def _summary(latencies: Sequence[float]) -> dict[str, float]:
-    if not latencies:
-        return {}
-    ordered = sorted(latencies)
-    shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-    return {name: percentile(ordered, share) * 1e6 for name, share in shares.items()}
+async def at_once(unary: Callable[[], Awaitable[None]], count: int) -> None:
+    """Make so many calls, each of some tasks one after another."""
+
+    async def caller(calls: int) -> None:
+        for _ in range(calls):
+            await unary()
+
+    share, rest = divmod(count, CONCURRENT_CALLS)
+    await asyncio.gather(*[caller(share + (number < rest)) for number in range(CONCURRENT_CALLS)])

@@ -1,14 +1,16 @@
 """The processes of one peer: a server, and a client that does the scenarios."""
 
 import json
+import os
 import select
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from benchmarks.peers import FOLDER, Peer
-from benchmarks.scenarios import Sample, Scenario
-from benchmarks.work import ADDRESS_KEY
+from benchmarks.sample import Sample
+from benchmarks.scenarios import Scenario
+from benchmarks.work import ADDRESS_KEY, SERVER_VARIABLE
 
 __all__ = ["Failed", "address_of", "run_scenarios"]
 
@@ -38,11 +40,12 @@ def run_scenarios(peer: Peer, scenarios: Sequence[Scenario], least_seconds: floa
         Failed: One of them failed or took too long; neither runs any more.
     """
     names = [scenario.name for scenario in scenarios]
-    with _serving(peer) as address:
+    with _serving(peer) as server:
         try:
             done = subprocess.run(
-                [*peer.client, address, str(least_seconds), *names],
+                [*peer.client, address_of(peer, server), str(least_seconds), *names],
                 cwd=FOLDER,
+                env={**os.environ, SERVER_VARIABLE: str(server.pid)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 timeout=SCENARIO_SECONDS * len(names),
@@ -61,10 +64,10 @@ def run_scenarios(peer: Peer, scenarios: Sequence[Scenario], least_seconds: floa
 
 
 @contextmanager
-def _serving(peer: Peer) -> Iterator[str]:
+def _serving(peer: Peer) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(peer.server, cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        yield address_of(peer, process)
+        yield process
         process.communicate(timeout=STOP_SECONDS)  # closes its standard input
         if process.returncode:
             msg = f"the server of {peer.title} ended with {process.returncode}"

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.peers import OURS, Peer
-from benchmarks.scenarios import Better, Row, Sample, Scenario
+from benchmarks.rows import Better, Row
+from benchmarks.sample import Sample
+from benchmarks.scenarios import Scenario
 
-__all__ = ["Comparison", "Samples", "Spread", "compare", "table"]
+__all__ = ["Comparison", "Samples", "Spread", "compare", "promise", "short", "table"]
 
 Samples = Mapping[tuple[str, str], Sequence[Sample]]
-"""By names of peer and scenario: a sample of each round."""
+"""By names of peer and scenario: a sample of each round. Not all peers do all scenarios."""
+
+HEAD = ["", "median (range)", "CPU s per million", "client MiB", "server MiB", "we are (range)", "promised", ""]
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -41,18 +46,10 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """Say whether the promise is kept; empty where there is none."""
-        target = self.row.target
-        if target is None or target.peer != self.peer:
+        target = self.row.target(self.peer)
+        if target is None:
             return ""
         return "ok" if target.is_met(self.ratio, self.row.better) else "MISSED"
-
-    @property
-    def promise(self) -> str:
-        """Give the promised ratio; empty where there is none."""
-        target = self.row.target
-        if target is None or target.peer != self.peer:
-            return ""
-        return f"{'>=' if self.row.better is Better.HIGHER else '<='} {target.ratio:g}x"
 
 
 def compare(row: Row, peer: str, ours: Sequence[Sample], theirs: Sequence[Sample]) -> Comparison:
@@ -64,36 +61,69 @@ def compare(row: Row, peer: str, ours: Sequence[Sample], theirs: Sequence[Sample
 
 
 def table(scenarios: Sequence[Scenario], peers: Sequence[Peer], samples: Samples) -> str:
-    """Give the table: a column for each peer, and one for each ratio of ours to another's."""
-    names = [peer.name for peer in peers]
-    others = [peer for peer in peers if peer.name != OURS] if OURS in names else []
-    head = ["", "", *[peer.title for peer in peers]]
-    for other in others:
-        head += [f"ratio to {other.title}", "promised", ""]
-    rows = [(scenario, row) for scenario in scenarios for row in scenario.rows]
-    return _aligned([head, *[list(_cells(scenario, row, names, others, samples)) for scenario, row in rows]])
+    """Give the table: a paragraph for each row, a line in it for each peer, also for one that is missing.
+
+    Args:
+        scenarios: Those that were run.
+        peers: All that belong into the table.
+        samples: Of the peers that were run.
+    """
+    lines: list[Sequence[str]] = [HEAD]
+    for scenario in scenarios:
+        for row in scenario.rows:
+            lines += [[], [f"{row.title}: {row.unit}, {row.better.value} is better"]]
+            lines += _paragraph(scenario, row, peers, samples)
+    return _aligned(lines)
 
 
-def _cells(
-    scenario: Scenario, row: Row, names: Sequence[str], others: Sequence[Peer], samples: Samples
-) -> Iterator[str]:
-    yield row.title
-    yield row.unit
-    for name in names:
-        spread = Spread.of([row.value(sample) for sample in samples[name, scenario.name]])
-        yield f"{_short(spread.median)} ({_short(spread.least)} - {_short(spread.most)})"
-    for other in others:
-        found = compare(row, other.name, samples[OURS, scenario.name], samples[other.name, scenario.name])
-        yield f"{found.ratio:.2f}x ({found.rounds.least:.2f} - {found.rounds.most:.2f})"
-        yield found.promise
-        yield found.verdict
+def _paragraph(scenario: Scenario, row: Row, peers: Sequence[Peer], samples: Samples) -> Iterator[Sequence[str]]:
+    ours = samples.get((OURS, scenario.name))
+    for peer in peers:
+        theirs = samples.get((peer.name, scenario.name))
+        if theirs:
+            compared = compare(row, peer.name, ours, theirs) if ours and peer.name != OURS else None
+            yield [f"  {peer.title}", *_measured(row, theirs), *(_compared(compared) if compared else [])]
+        elif peer.does(scenario.name) or row.target(peer.name):
+            why = peer.why_missing or ("not run" if peer.does(scenario.name) else "does not do this")
+            yield [f"  {peer.title}", why, "", "", "", "", promise(row, peer.name)]
+    known = {peer.name for peer in peers}
+    for target in row.targets:
+        if target.peer not in known:
+            yield [f"  {target.peer}", "not run", "", "", "", "", promise(row, target.peer)]
 
 
-def _short(value: float) -> str:
+def _measured(row: Row, samples: Sequence[Sample]) -> Iterator[str]:
+    spread = Spread.of([row.value(sample) for sample in samples])
+    yield f"{short(spread.median)} ({short(spread.least)} - {short(spread.most)})"
+    yield _known(median(sample.cpu_seconds_per_million for sample in samples), "{:.3g}")
+    yield _known(median(sample.client_rss_bytes for sample in samples) / MIB, "{:.0f}")
+    yield _known(median(sample.server_rss_bytes for sample in samples) / MIB, "{:.0f}")
+
+
+def _known(value: float, form: str) -> str:
+    return form.format(value) if value else ""
+
+
+def _compared(found: Comparison) -> Iterator[str]:
+    yield f"{found.ratio:.2f}x ({found.rounds.least:.2f} - {found.rounds.most:.2f})"
+    yield promise(found.row, found.peer)
+    yield found.verdict
+
+
+def promise(row: Row, peer: str) -> str:
+    """Give the promised ratio; empty where there is none."""
+    target = row.target(peer)
+    return f"{'>=' if row.better is Better.HIGHER else '<='} {target.ratio:g}x" if target else ""
+
+
+def short(value: float) -> str:
+    """Write a figure with as many digits as mean something."""
     return f"{value / 1000:,.1f}k" if value >= 10_000 else f"{value:,.0f}"
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = (["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))] for line in lines)
-    return "\n".join(text.rstrip() for (text,) in padded)
+    """Align the columns; a line of one cell is a heading and may be longer than its column."""
+    columns = [[line[number] for line in lines if 1 < len(line) > number] for number in range(len(HEAD))]
+    widths = [max(map(len, column), default=0) for column in columns]
+    padded = ("  ".join(map(str.ljust, line, widths)) if len(line) > 1 else "".join(line) for line in lines)
+    return "\n".join(line.rstrip() for line in padded)

@@ -16,7 +16,8 @@ from benchmarks import machine
 from benchmarks.peers import PEERS, Peer
 from benchmarks.processes import Failed, run_scenarios
 from benchmarks.report import Samples, table
-from benchmarks.scenarios import SCENARIOS, Sample, Scenario
+from benchmarks.sample import Sample
+from benchmarks.scenarios import SCENARIOS, Scenario
 
 __all__ = ["main"]
 
@@ -34,10 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in (options.only or [scenario.name])]
     peers = [peer for peer in PEERS if peer.name in (options.peers or [peer.name])]
-    facts = machine.facts(peers)
+    there = [peer for peer in peers if not peer.why_missing]
+    facts = machine.facts(there)
     load_before = machine.load()
     try:
-        samples = _measure(peers, scenarios, options.rounds)
+        samples = _measure(there, scenarios, options.rounds, options.seconds)
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -59,6 +61,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--only", nargs="+", metavar="SCENARIO", choices=[scenario.name for scenario in SCENARIOS], help="%(choices)s"
     )
     parser.add_argument("--peers", nargs="+", metavar="PEER", choices=[peer.name for peer in PEERS], help="%(choices)s")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=LEAST_SECONDS,
+        help=f"of each measurement, at least (default: {LEAST_SECONDS:g})",
+    )
     parser.add_argument("--json", type=Path, default=RESULTS, metavar="PATH", help="where the raw results go")
     return parser.parse_args(arguments)
 
@@ -71,14 +79,15 @@ def _at_least_one(text: str) -> int:
     return number
 
 
-def _measure(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int) -> Samples:
-    samples: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+def _measure(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int, least_seconds: float) -> Samples:
+    samples = defaultdict[tuple[str, str], list[Sample]](list)
     for number in range(rounds):
         # Another one goes first each time: none always follows the same one.
         first = number % len(peers)
         for peer in [*peers[first:], *peers[:first]]:
             print(f"round {number + 1} of {rounds}: {peer.title}", file=sys.stderr)
-            for sample in run_scenarios(peer, scenarios, LEAST_SECONDS):
+            work = [scenario for scenario in scenarios if peer.does(scenario.name)]
+            for sample in run_scenarios(peer, work, least_seconds) if work else ():
                 samples[peer.name, sample.scenario].append(sample)
     return samples
 

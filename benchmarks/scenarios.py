@@ -3,17 +3,16 @@
 A new scenario is an entry of SCENARIOS here, and what `Client` lacks for it in every peer.
 """
 
-import asyncio
-import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
-from benchmarks.work import CONCURRENT_CALLS
+from benchmarks.rows import Row, Target, latency, rate, throughput
+from benchmarks.work import CONCURRENT_CALLS, SUBSCRIBERS
 
-__all__ = ["SCENARIOS", "Better", "Client", "Row", "Sample", "Scenario", "Target", "named"]
+__all__ = ["SCENARIOS", "Client", "Scenario", "named"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -25,63 +24,32 @@ class Client(Protocol):
     async def unary(self) -> None:
         """Make one call: a text there, the same text back."""
 
-    async def server_stream(self, count: int) -> None:
-        """Receive `count` texts on one stream."""
+    async def unary_at_once(self, count: int) -> None:
+        """Make `count` calls as `unary`, 64 at any time."""
 
-    async def client_stream(self, count: int) -> None:
-        """Send `count` texts on one stream; the server answers how many came."""
+    async def server_stream(self, count: int, blob_bytes: int = 0) -> None:
+        """Receive `count` texts, or blobs of this size, on one stream."""
 
-    async def both_stream(self, count: int) -> None:
-        """Send `count` texts on one stream without waiting, and receive each back meanwhile."""
+    async def client_stream(self, count: int, blob_bytes: int = 0) -> None:
+        """Send `count` texts, or blobs of this size, on one stream; the server answers how many came."""
+
+    async def both_stream(self, count: int, blob_bytes: int = 0) -> None:
+        """Send as much on one stream without waiting, and receive each back meanwhile."""
 
     async def ping_pong(self, count: int) -> Sequence[float]:
         """Send a text on one stream and wait for it, `count` times; returns the seconds of each round trip."""
 
-    async def blobs(self, count: int, blob_bytes: int) -> None:
-        """Receive `count` blobs of this size on one stream."""
+    async def raw_server_stream(self, count: int) -> None:
+        """Receive `count` messages of bytes on one stream, in the fastest way there is."""
 
+    async def raw_client_stream(self, count: int) -> None:
+        """Send `count` messages of bytes on one stream, in the fastest way there is."""
 
-@dataclass(frozen=True)
-class Sample:
-    """One measurement, as a client program prints it."""
+    def subscribed(self) -> AbstractAsyncContextManager[None]:
+        """Open SUBSCRIBERS streams on one connection; each has its first reply once this is entered."""
 
-    scenario: str
-    count: int
-    """Messages (both ways: in each direction), round trips or calls."""
-    seconds: float
-    latency_us: Mapping[str, float] = field(default_factory=dict)
-    """Of one round trip or call, in microseconds: "p50", "p90" and "p99". Empty where only the rate counts."""
-
-
-class Better(Enum):
-    """Which of two values is the better one."""
-
-    HIGHER = "higher"
-    LOWER = "lower"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A promise: our value divided by that peer's, at least this (at most, where lower is better)."""
-
-    peer: str
-    ratio: float
-
-    def is_met(self, ratio: float, better: Better) -> bool:
-        """Say whether a measured ratio keeps the promise."""
-        return ratio >= self.ratio if better is Better.HIGHER else ratio <= self.ratio
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the table."""
-
-    title: str
-    unit: str
-    better: Better
-    value: Callable[[Sample], float]
-    """From a measurement to the figure in `unit`."""
-    target: Target | None = None
+    async def broadcast(self, count: int) -> None:
+        """Have a text published so often that `count` arrive in all, and wait for the last. Only while subscribed."""
 
 
 @dataclass(frozen=True)
@@ -94,37 +62,32 @@ class Scenario:
     run: Callable[[Client, int], Awaitable[Sequence[float] | None]]
     """Does the work `count` times; returns seconds of each, where latency counts."""
     rows: Sequence[Row]
-
-
-def _per_second(sample: Sample) -> float:
-    return sample.count / sample.seconds
-
-
-def _megabytes_per_second(blob_bytes: int) -> Callable[[Sample], float]:
-    return lambda sample: sample.count * blob_bytes / 1e6 / sample.seconds
-
-
-def _percentile(name: str) -> Callable[[Sample], float]:
-    return lambda sample: sample.latency_us[name]
+    around: Callable[[Client], AbstractAsyncContextManager[None]] = lambda _client: nullcontext()
+    """What is there before the first run and until after the last."""
+    multiple: int = 1
+    """The count of every run is a multiple of this."""
 
 
 def _grpcio(ratio: float) -> Target:
     return Target("grpcio_aio", ratio)
 
 
-def _rate(title: str, unit: str, target: Target) -> Sequence[Row]:
-    return [Row(title, unit, Better.HIGHER, _per_second, target)]
+def _go(ratio: float) -> Target:
+    return Target("grpc_go", ratio)
 
 
-def _latency(title: str, target: Target) -> Sequence[Row]:
-    return [
-        Row(f"{title}, p50", "us", Better.LOWER, _percentile("p50"), target),
-        Row(f"{title}, p99", "us", Better.LOWER, _percentile("p99")),
-    ]
+def _tonic(ratio: float) -> Target:
+    return Target("tonic", ratio)
 
 
-def _throughput(title: str, blob_bytes: int, target: Target | None = None) -> Sequence[Row]:
-    return [Row(title, "MB/s", Better.HIGHER, _megabytes_per_second(blob_bytes), target)]
+def _engine(ratio: float) -> Target:
+    """Our engine under a protocol without features."""
+    return Target("bare_engine", ratio)
+
+
+def _asyncio(ratio: float) -> Target:
+    """An echo of bytes, without HTTP."""
+    return Target("raw_asyncio", ratio)
 
 
 async def _one_after_another(client: Client, count: int) -> Sequence[float]:
@@ -136,13 +99,26 @@ async def _one_after_another(client: Client, count: int) -> Sequence[float]:
     return latencies
 
 
-async def _at_once(client: Client, count: int) -> None:
-    async def caller(calls: int) -> None:
-        for _ in range(calls):
-            await client.unary()
-
-    share, rest = divmod(count, CONCURRENT_CALLS)
-    await asyncio.gather(*[caller(share + (number < rest)) for number in range(CONCURRENT_CALLS)])
+def _streams_of(size: str, blob_bytes: int, first_count: int, *targets: Target) -> Iterator[Scenario]:
+    """Give the three streams with messages of another size than the usual."""
+    yield Scenario(
+        f"server_stream_{size}",
+        first_count,
+        run=lambda client, count: client.server_stream(count, blob_bytes),
+        rows=rate(f"server stream, {blob_bytes // KIB} KiB", "msg/s", *targets),
+    )
+    yield Scenario(
+        f"client_stream_{size}",
+        first_count,
+        run=lambda client, count: client.client_stream(count, blob_bytes),
+        rows=rate(f"client stream, {blob_bytes // KIB} KiB", "msg/s", *targets),
+    )
+    yield Scenario(
+        f"both_stream_{size}",
+        first_count,
+        run=lambda client, count: client.both_stream(count, blob_bytes),
+        rows=rate(f"both ways, each, {blob_bytes // KIB} KiB", "msg/s", *targets),
+    )
 
 
 SCENARIOS: Sequence[Scenario] = [
@@ -150,49 +126,71 @@ SCENARIOS: Sequence[Scenario] = [
         "server_stream",
         first_count=2_000,
         run=lambda client, count: client.server_stream(count),
-        rows=_rate("server stream", "msg/s", _grpcio(50)),
+        rows=rate("server stream", "msg/s", _grpcio(70), _go(1.4), _engine(0.85)),
     ),
     Scenario(
         "client_stream",
         first_count=2_000,
         run=lambda client, count: client.client_stream(count),
-        rows=_rate("client stream", "msg/s", _grpcio(50)),
+        rows=rate("client stream", "msg/s", _grpcio(70), _go(1.4), _engine(0.85)),
     ),
     Scenario(
         "both_stream",
         first_count=2_000,
         run=lambda client, count: client.both_stream(count),
-        rows=_rate("both ways, each", "msg/s", _grpcio(50)),
+        rows=rate("both ways, each", "msg/s", _grpcio(80), _go(1.5), _engine(0.85)),
     ),
+    Scenario(
+        "raw_server_stream",
+        first_count=2_000,
+        run=lambda client, count: client.raw_server_stream(count),
+        rows=rate("server stream of bytes", "msg/s", _grpcio(200), _go(4), _tonic(0.35)),
+    ),
+    Scenario(
+        "raw_client_stream",
+        first_count=2_000,
+        run=lambda client, count: client.raw_client_stream(count),
+        rows=rate("client stream of bytes", "msg/s", _grpcio(200), _go(4), _tonic(0.35)),
+    ),
+    *_streams_of("1kib", KIB, 2_000, _grpcio(20), _go(1.0)),
+    *_streams_of("16kib", 16 * KIB, 1_000, _grpcio(5), _go(1.0)),
     Scenario(
         "ping_pong",
         first_count=500,
         run=lambda client, count: client.ping_pong(count),
-        rows=_latency("ping-pong", _grpcio(0.55)),
+        rows=latency("ping-pong", _grpcio(0.40), _go(1.3), _asyncio(1.2)),
     ),
     Scenario(
         "unary",
         first_count=300,
         run=_one_after_another,
-        rows=_latency("unary, one after another", _grpcio(0.55)),
+        rows=latency("unary, one after another", _grpcio(0.22), _go(1.2), _asyncio(1.4)),
     ),
     Scenario(
         "unary_64",
         first_count=20 * CONCURRENT_CALLS,
-        run=_at_once,
-        rows=_rate(f"unary, {CONCURRENT_CALLS} at once", "calls/s", _grpcio(6)),
-    ),
-    Scenario(
-        "blobs_1mib",
-        first_count=64,
-        run=lambda client, count: client.blobs(count, MIB),
-        rows=_throughput("1 MiB messages", MIB, _grpcio(1.0)),
+        run=lambda client, count: client.unary_at_once(count),
+        rows=rate(f"unary, {CONCURRENT_CALLS} at once", "calls/s", _grpcio(9), _go(0.9), _tonic(0.75)),
     ),
     Scenario(
         "blobs_64kib",
         first_count=512,
-        run=lambda client, count: client.blobs(count, 64 * KIB),
-        rows=_throughput("64 KiB messages", 64 * KIB),
+        run=lambda client, count: client.server_stream(count, 64 * KIB),
+        rows=throughput("64 KiB messages", 64 * KIB, _grpcio(1.6), _go(1.5), _tonic(1.2)),
+    ),
+    Scenario(
+        "blobs_1mib",
+        first_count=64,
+        run=lambda client, count: client.server_stream(count, MIB),
+        rows=throughput("1 MiB messages", MIB, _grpcio(1.6), _go(1.5), _tonic(1.2)),
+    ),
+    Scenario(
+        f"broadcast_{SUBSCRIBERS}",
+        first_count=10 * SUBSCRIBERS,
+        run=lambda client, count: client.broadcast(count),
+        rows=rate(f"broadcast to {SUBSCRIBERS:,}", "deliveries/s", _grpcio(20), _go(1.0), _engine(0.9)),
+        around=lambda client: client.subscribed(),
+        multiple=SUBSCRIBERS,
     ),
 ]
 
@@ -206,8 +204,3 @@ def named(names: Sequence[str]) -> Sequence[Scenario]:
     by_name = {scenario.name: scenario for scenario in SCENARIOS}
     wanted = {by_name[name].name for name in names}
     return [scenario for scenario in SCENARIOS if scenario.name in wanted]
-
-
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """Give the value that `share` of the ordered values do not exceed (nearest rank)."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

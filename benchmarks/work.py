@@ -10,6 +10,8 @@ __all__ = [
     "DEADLINE_SECONDS",
     "RAW",
     "RAW_MESSAGE",
+    "SERVER_VARIABLE",
+    "SUBSCRIBERS",
     "TEXT",
     "WrongWork",
     "announce",
@@ -31,8 +33,14 @@ DEADLINE_SECONDS = 60.0
 
 CONCURRENT_CALLS = 64
 
+SUBSCRIBERS = 1_000
+"""Streams of one client that all get what is published."""
+
 ADDRESS_KEY = "address"
 """A server's first line is JSON with this key: where it listens."""
+
+SERVER_VARIABLE = "BENCH_SERVER_PID"
+"""Names the server's process in the environment of a client, which is to say what that used."""
 
 
 class WrongWork(Exception):

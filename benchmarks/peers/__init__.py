@@ -1,22 +1,33 @@
 """The programs that are compared.
 
-A new peer is a folder here with an entry in PEERS. Its server prints one line, `{"address": "127.0.0.1:PORT"}`, and
-ends when its standard input does. Its client takes that address, the least seconds of a measurement and names of
-scenarios; it prints one line for each of these, a `benchmarks.scenarios.Sample` as JSON. Its holder takes the address,
-the server's process and a number of streams; it prints a `benchmarks.holding.Cost`.
+A new peer is a folder here with an entry in PEERS, in any language. Its server is called as
+
+    SERVER [--tls CERTIFICATE KEY]
+
+prints one line, `{"address": "127.0.0.1:PORT"}`, and ends when its standard input does. Its client is called as
+
+    CLIENT ADDRESS LEAST_SECONDS SCENARIO... [--tls CA]
+
+and prints one line for each of these scenarios, a `benchmarks.sample.Sample` as JSON. It finds the process of the
+server in the environment, BENCH_SERVER_PID, and measures as `benchmarks.measure` does; over TLS it calls the server
+"localhost". A message that is wrong ends it with another code than 0. Its holder, if it has one, takes the address, the
+server's process and a number of streams; it prints a `benchmarks.holding.Cost`.
 """
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["OURS", "PEERS", "Peer"]
+__all__ = ["FOLDER", "OURS", "PEERS", "Peer"]
+
+FOLDER = Path(__file__).parents[2]
+"""Where all commands run."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Something that speaks gRPC on both ends."""
+    """Something that speaks gRPC on both ends; or less than that, as a limit that we are held against."""
 
     name: str
     title: str
@@ -24,10 +35,27 @@ class Peer:
     """The command; it runs in the folder that holds `benchmarks`."""
     client: Sequence[str]
     """The command, without its arguments."""
-    holder: Sequence[str]
-    """The command of a client that holds streams open, without its arguments; see `benchmarks.idle`."""
-    packages: Sequence[str]
+    holder: Sequence[str] = ()
+    """The command of a client that holds streams open, without its arguments; see `benchmarks.idle`. Empty: none."""
+    packages: Sequence[str] = ()
     """Python packages whose versions matter for the figures."""
+    made_of: Mapping[str, str] = field(default_factory=dict)
+    """Versions of what else does."""
+    scenarios: Collection[str] | None = None
+    """The names of those it does; `None`: all."""
+    make: str = ""
+    """The target that makes its programs, `make` and this; empty: they are there from the start."""
+    made: Path | None = None
+    """What that target makes last: the peer is there when this is."""
+
+    @property
+    def why_missing(self) -> str:
+        """Say what has to be done before it can run; empty: nothing."""
+        return f"not built: make {self.make}" if self.made is not None and not self.made.exists() else ""
+
+    def does(self, scenario: str) -> bool:
+        """Say whether it has this one."""
+        return self.scenarios is None or scenario in self.scenarios
 
 
 def _python(name: str, title: str, *packages: str) -> Peer:
@@ -44,6 +72,4 @@ PEERS: Sequence[Peer] = [
     _python(OURS, "penstock", "penstock", "protobuf"),
     _python("grpcio_aio", "grpcio aio", "grpcio", "protobuf"),
 ]
-
-FOLDER = Path(__file__).parents[2]
-"""Where all of their commands run."""
+"""In the order of the table. `rows.Target` speaks of "grpc_go", "tonic", "bare_engine" and "raw_asyncio" too."""

@@ -1,5 +1,6 @@
 """The client."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -8,11 +9,14 @@ import grpc
 
 from benchmarks.bench_pb2 import Reply, Request
 from benchmarks.bench_pb2_grpc import BenchStub
-from benchmarks.measure import main
+from benchmarks.measure import at_once, main
 from benchmarks.peers.grpcio_aio.options import OPTIONS
-from benchmarks.work import DEADLINE_SECONDS, TEXT, check
+from benchmarks.traffic import receive, requests
+from benchmarks.work import DEADLINE_SECONDS, RAW, RAW_MESSAGE, SUBSCRIBERS, TEXT, check
 
 __all__ = ["GrpcioClient"]
+
+Subscription = grpc.aio.UnaryStreamCall[Request, Reply]
 
 
 class GrpcioClient:
@@ -20,34 +24,38 @@ class GrpcioClient:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._bench = BenchStub(channel)
+        # Without a serializer messages are bytes, as they are.
+        self._raw_server_stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(
+            f"/{RAW}/ServerStream"
+        )
+        self._raw_client_stream: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(
+            f"/{RAW}/ClientStream"
+        )
+        self._subscriptions: list[Subscription] = []
 
     async def unary(self) -> None:
         """Make one call."""
         reply = await self._bench.Unary(Request(text=TEXT), timeout=DEADLINE_SECONDS)
         check("reply", reply.text, TEXT)
 
-    async def server_stream(self, count: int) -> None:
-        """Receive texts."""
-        received = 0
-        async for reply in self._bench.ServerStream(Request(text=TEXT, count=count), timeout=DEADLINE_SECONDS):
-            if reply.text != TEXT:
-                check("reply", reply.text, TEXT)
-            received += 1
-        check("replies", received, count)
+    async def unary_at_once(self, count: int) -> None:
+        """Make calls from many tasks."""
+        await at_once(self.unary, count)
 
-    async def client_stream(self, count: int) -> None:
-        """Send texts."""
-        reply = await self._bench.ClientStream(_requests(count), timeout=DEADLINE_SECONDS)
+    async def server_stream(self, count: int, blob_bytes: int = 0) -> None:
+        """Receive with `async for`."""
+        request = Request(text=TEXT, count=count, blob_bytes=blob_bytes)
+        await receive(self._bench.ServerStream(request, timeout=DEADLINE_SECONDS), count, blob_bytes)
+
+    async def client_stream(self, count: int, blob_bytes: int = 0) -> None:
+        """Let a generator give the requests."""
+        reply = await self._bench.ClientStream(requests(count, blob_bytes), timeout=DEADLINE_SECONDS)
         check("requests", reply.count, count)
 
-    async def both_stream(self, count: int) -> None:
-        """Let a generator give the texts and receive them meanwhile."""
-        received = 0
-        async for reply in self._bench.BothStream(_requests(count), timeout=DEADLINE_SECONDS):
-            if reply.text != TEXT:
-                check("reply", reply.text, TEXT)
-            received += 1
-        check("replies", received, count)
+    async def both_stream(self, count: int, blob_bytes: int = 0) -> None:
+        """Let a generator give the requests and receive meanwhile."""
+        call = self._bench.BothStream(requests(count, blob_bytes), timeout=DEADLINE_SECONDS)
+        await receive(call, count, blob_bytes)
 
     async def ping_pong(self, count: int) -> Sequence[float]:
         """Send a text, wait for it."""
@@ -64,19 +72,54 @@ class GrpcioClient:
         check("after the last reply", await call.read(), grpc.aio.EOF)
         return latencies
 
-    async def blobs(self, count: int, blob_bytes: int) -> None:
-        """Receive blobs."""
+    async def raw_server_stream(self, count: int) -> None:
+        """Receive with `async for`: there are no batches."""
         received = 0
-        request = Request(count=count, blob_bytes=blob_bytes)
-        async for reply in self._bench.ServerStream(request, timeout=DEADLINE_SECONDS):
-            check("bytes of a blob", len(reply.blob), blob_bytes)
+        async for message in self._raw_server_stream(b"%d" % count, timeout=DEADLINE_SECONDS):
+            if message != RAW_MESSAGE:
+                check("message", message, RAW_MESSAGE)
             received += 1
-        check("blobs", received, count)
+        check("messages", received, count)
+
+    async def raw_client_stream(self, count: int) -> None:
+        """Let a generator give the messages."""
+        reply = await self._raw_client_stream(_messages(count), timeout=DEADLINE_SECONDS)
+        check("count of messages", reply, b"%d" % count)
+
+    @asynccontextmanager
+    async def subscribed(self) -> AsyncIterator[None]:
+        """Hold the streams, which end with this."""
+        for _ in range(SUBSCRIBERS):
+            self._subscriptions.append(self._bench.Subscribe(Request(), timeout=DEADLINE_SECONDS))
+        try:
+            for call in self._subscriptions:
+                check("first reply", await call.read(), Reply())
+            yield
+        finally:
+            for call in self._subscriptions:
+                call.cancel()
+            self._subscriptions.clear()
+
+    async def broadcast(self, count: int) -> None:
+        """Receive in a task for each stream."""
+        each = count // SUBSCRIBERS
+        async with asyncio.TaskGroup() as tasks:
+            for call in self._subscriptions:
+                tasks.create_task(_read_some(call, each))
+            reply = await self._bench.Publish(Request(text=TEXT, count=each), timeout=DEADLINE_SECONDS)
+            check("subscribers", reply.count, SUBSCRIBERS)
 
 
-async def _requests(count: int) -> AsyncIterator[Request]:
+async def _messages(count: int) -> AsyncIterator[bytes]:
     for _ in range(count):
-        yield Request(text=TEXT)
+        yield RAW_MESSAGE
+
+
+async def _read_some(call: Subscription, count: int) -> None:
+    for _ in range(count):
+        reply = await call.read()
+        if not isinstance(reply, Reply) or reply.text != TEXT:
+            check("delivery", reply, Reply(text=TEXT))
 
 
 @asynccontextmanager

@@ -12,6 +12,10 @@ from benchmarks.work import TEXT, announce, check, until_told
 
 __all__ = ["Bench"]
 
+BURST = 32
+"""Messages published before others run. CPU of a delivery, both sides: 4.5 us at 1, 1.9 at 8, 1.2 at 32, 1.0 without
+end. For a thousand subscribers they are some milliseconds of the loop."""
+
 LIMITS = penstock.Limits(max_concurrent_streams=2_000)
 """A client with a thousand subscriptions publishes over the same connection."""
 
@@ -60,10 +64,11 @@ class Bench(BenchBase):
     async def publish(self, request: Request, call: penstock.ServerCall) -> Reply:
         del call
         encoded = penstock.encode(Reply(text=request.text))
-        for _ in range(request.count):
+        for number in range(request.count):
             for full in penstock.broadcast(self._subscribers, encoded):
                 await full.send(encoded)
-            await asyncio.sleep(0)  # what was queued goes out
+            if number % BURST == 0:
+                await asyncio.sleep(0)  # others run, and what was queued goes out
         return Reply(count=len(self._subscribers))
 
 

@@ -5,11 +5,11 @@ import sys
 import pytest
 
 from benchmarks import idle
-from benchmarks.peers import PEERS, Peer
+from benchmarks.peers import Peer
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+@pytest.mark.parametrize("peer", idle.HOLDERS, ids=lambda peer: peer.name)
 def test_every_peer_holds_streams(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
     assert idle.main(["--streams", "20", "--rounds", "1", "--peers", peer.name]) == 0
     *_head, row = capsys.readouterr().out.splitlines()
@@ -20,7 +20,7 @@ def test_every_peer_holds_streams(peer: Peer, capsys: pytest.CaptureFixture[str]
 def test_a_client_that_fails_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     program = [sys.executable, "-c"]
     server = 'import sys; print(\'{"address": "here"}\', flush=True); sys.stdin.read()'
-    broken = Peer("broken", "broken one", [*program, server], [], [*program, "import sys; sys.exit(3)"], [])
-    monkeypatch.setattr(idle, "PEERS", [broken])
+    broken = Peer("broken", "broken one", [*program, server], [], [*program, "import sys; sys.exit(3)"])
+    monkeypatch.setattr(idle, "HOLDERS", [broken])
     assert idle.main(["--rounds", "1"]) == 1
     assert "the client of broken one failed" in capsys.readouterr().err

@@ -1,22 +1,29 @@
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks import run
-from benchmarks.peers import PEERS, Peer
+from benchmarks.peers import OURS, PEERS, Peer
+
+TWO = [peer for peer in PEERS if peer.name in (OURS, "grpcio_aio")]
 
 
 def test_a_run_prints_the_table_and_writes_the_raw_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(run, "LEAST_SECONDS", 0.001)
     path = tmp_path / "new" / "raw.json"
-    assert run.main(["--rounds", "2", "--only", "unary_64", "ping_pong", "--json", str(path)]) == 0
+    monkeypatch.setattr(
+        run, "PEERS", [*TWO, replace(TWO[0], name="unbuilt", title="unbuilt one", make="it", made=tmp_path / "it")]
+    )
+    names = ["--only", "unary_64", "ping_pong"]
+    assert run.main(["--rounds", "2", "--seconds", "0.001", *names, "--json", str(path)]) == 0
     printed = capsys.readouterr()
-    rows = [line.partition("  ")[0] for line in printed.out.splitlines()[-3:]]
+    rows = [line.partition(":")[0] for line in printed.out.splitlines() if line.endswith(" is better")]
     assert rows == ["ping-pong, p50", "ping-pong, p99", "unary, 64 at once"]
+    assert printed.out.count("unbuilt one") == printed.out.count("not built: make it") == 3
     turns = [line for line in printed.err.splitlines() if line.startswith("round")]
     assert turns == [
         "round 1 of 2: penstock",
@@ -28,14 +35,14 @@ def test_a_run_prints_the_table_and_writes_the_raw_samples(
     assert set(raw["packages"]) == {"grpcio", "penstock", "protobuf"}
     assert {"processor", "cores", "python", "date", "commit", "load"} <= set(raw)
     assert {(peer, name): len(found) for peer in raw["samples"] for name, found in raw["samples"][peer].items()} == {
-        (peer.name, name): 2 for peer in PEERS for name in ("ping_pong", "unary_64")
+        (peer.name, name): 2 for peer in TWO for name in ("ping_pong", "unary_64")
     }
 
 
 def test_a_peer_that_fails_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = Peer("broken", "broken one", [sys.executable, "-c", ""], [], [], [])
+    broken = Peer("broken", "broken one", [sys.executable, "-c", ""], [])
     monkeypatch.setattr(run, "PEERS", [broken])
     path = tmp_path / "raw.json"
     assert run.main(["--json", str(path)]) == 1
