@@ -8,8 +8,10 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
+from pathlib import Path
 from time import perf_counter, process_time
 
+from benchmarks.programs import add_loop, run_on
 from benchmarks.sample import Sample, summary
 from benchmarks.scenarios import Client, Scenario, named
 from benchmarks.usage import cpu_seconds, resident_bytes
@@ -24,22 +26,28 @@ MAX_GROWTH = 20
 """A very short run says little about how long the next one has to be."""
 
 
-def main(connect: Callable[[str], AbstractAsyncContextManager[Client]]) -> None:
-    """Read the command line and do what it says: see `benchmarks.peers`."""
+def main(connect: Callable[[str, Path | None], AbstractAsyncContextManager[Client]]) -> None:
+    """Read the command line and do what it says: see `benchmarks.peers`.
+
+    Args:
+        connect: Gives a client of an address; over TLS if there is a file with whom to trust.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("address")
     parser.add_argument("least_seconds", type=float)
     parser.add_argument("scenarios", nargs="+")
+    parser.add_argument("--tls", type=Path, metavar="CA")
+    add_loop(parser)
     options = parser.parse_args()
     server = int(os.environ.get(SERVER_VARIABLE, "0"))
 
     async def measure_all() -> None:
-        async with connect(options.address) as client:
+        async with connect(options.address, options.tls) as client:
             for scenario in named(options.scenarios):
                 sample = await measure(client, scenario, options.least_seconds, server)
                 print(json.dumps(asdict(sample)), flush=True)
 
-    asyncio.run(measure_all())
+    run_on(options.loop, measure_all())
 
 
 async def measure(

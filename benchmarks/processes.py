@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from benchmarks.certificate import Certificate
 from benchmarks.peers import FOLDER, Peer
 from benchmarks.sample import Sample
 from benchmarks.scenarios import Scenario
@@ -28,22 +29,26 @@ class Failed(Exception):
     """A process of a peer did not do what it should."""
 
 
-def run_scenarios(peer: Peer, scenarios: Sequence[Scenario], least_seconds: float) -> Sequence[Sample]:
+def run_scenarios(
+    peer: Peer, scenarios: Sequence[Scenario], least_seconds: float, certificate: Certificate | None = None
+) -> Sequence[Sample]:
     """Start a peer's server and client, and give what the client measured, in order.
 
     Args:
         peer: What to run.
         scenarios: What it does.
         least_seconds: What each measurement takes at least, without its warm-up.
+        certificate: For TLS; `None`: in plaintext.
 
     Raises:
         Failed: One of them failed or took too long; neither runs any more.
     """
     names = [scenario.name for scenario in scenarios]
-    with _serving(peer) as server:
+    trust = ["--tls", str(certificate.ca)] if certificate else []
+    with _serving(peer, certificate) as server:
         try:
             done = subprocess.run(
-                [*peer.client, address_of(peer, server), str(least_seconds), *names],
+                [*peer.client, address_of(peer, server), str(least_seconds), *names, *trust],
                 cwd=FOLDER,
                 env={**os.environ, SERVER_VARIABLE: str(server.pid)},
                 stdin=subprocess.DEVNULL,
@@ -64,8 +69,11 @@ def run_scenarios(peer: Peer, scenarios: Sequence[Scenario], least_seconds: floa
 
 
 @contextmanager
-def _serving(peer: Peer) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(peer.server, cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def _serving(peer: Peer, certificate: Certificate | None) -> Iterator[subprocess.Popen[str]]:
+    shown = ["--tls", str(certificate.chain), str(certificate.key)] if certificate else []
+    process = subprocess.Popen(
+        [*peer.server, *shown], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         yield process
         process.communicate(timeout=STOP_SECONDS)  # closes its standard input

@@ -9,10 +9,12 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import machine
+from benchmarks.certificate import Certificate, made
 from benchmarks.peers import PEERS, Peer
 from benchmarks.processes import Failed, run_scenarios
 from benchmarks.report import Samples, table
@@ -25,7 +27,7 @@ ROUNDS = 5
 LEAST_SECONDS = 1.0
 """Of each measurement."""
 
-RESULTS = Path(__file__).parent / "results" / "latest.json"
+RESULTS = Path(__file__).parent / "results"
 BUSY_LOAD = 0.5
 """Above this, before anything of ours runs, other programs take time from what is measured."""
 
@@ -33,22 +35,25 @@ BUSY_LOAD = 0.5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and give its exit code: a promise that was missed is in the table, not in the code."""
     options = _parse(arguments)
+    path = options.json or RESULTS / ("latest-tls.json" if options.tls else "latest.json")
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in (options.only or [scenario.name])]
     peers = [peer for peer in PEERS if peer.name in (options.peers or [peer.name])]
-    there = [peer for peer in peers if not peer.why_missing]
+    there = [peer for peer in peers if not peer.why_missing and (peer.tls or not options.tls)]
     facts = machine.facts(there)
     load_before = machine.load()
     try:
-        samples = _measure(there, scenarios, options.rounds, options.seconds)
+        with made() if options.tls else nullcontext() as certificate:
+            samples = _measure(there, scenarios, options.rounds, options.seconds, certificate)
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     loads = {"before": load_before, "after": machine.load()}
-    _write(options.json, {**asdict(facts), "load": loads, "samples": _raw(samples)})
+    _write(path, {**asdict(facts), "tls": options.tls, "load": loads, "samples": _raw(samples)})
     print(facts)
-    print(f"load {loads['before']:.2f} before, {loads['after']:.2f} after; median of {options.rounds} rounds (range)\n")
+    how = "over TLS" if options.tls else "in plaintext"
+    print(f"load {loads['before']:.2f} before, {loads['after']:.2f} after; {how}; medians of {options.rounds} rounds\n")
     print(table(scenarios, peers, samples))
-    print(f"raw results: {options.json}", file=sys.stderr)
+    print(f"raw results: {path}", file=sys.stderr)
     if load_before > BUSY_LOAD:
         print(f"warning: the machine was busy before (load {load_before:.2f}); run this again", file=sys.stderr)
     return 0
@@ -67,7 +72,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=LEAST_SECONDS,
         help=f"of each measurement, at least (default: {LEAST_SECONDS:g})",
     )
-    parser.add_argument("--json", type=Path, default=RESULTS, metavar="PATH", help="where the raw results go")
+    parser.add_argument("--tls", action="store_true", help="all of it over TLS")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="where the raw results go")
     return parser.parse_args(arguments)
 
 
@@ -79,7 +85,13 @@ def _at_least_one(text: str) -> int:
     return number
 
 
-def _measure(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int, least_seconds: float) -> Samples:
+def _measure(
+    peers: Sequence[Peer],
+    scenarios: Sequence[Scenario],
+    rounds: int,
+    least_seconds: float,
+    certificate: Certificate | None,
+) -> Samples:
     samples = defaultdict[tuple[str, str], list[Sample]](list)
     for number in range(rounds):
         # Another one goes first each time: none always follows the same one.
@@ -87,7 +99,7 @@ def _measure(peers: Sequence[Peer], scenarios: Sequence[Scenario], rounds: int, 
         for peer in [*peers[first:], *peers[:first]]:
             print(f"round {number + 1} of {rounds}: {peer.title}", file=sys.stderr)
             work = [scenario for scenario in scenarios if peer.does(scenario.name)]
-            for sample in run_scenarios(peer, work, least_seconds) if work else ():
+            for sample in run_scenarios(peer, work, least_seconds, certificate) if work else ():
                 samples[peer.name, sample.scenario].append(sample)
     return samples
 

@@ -10,6 +10,7 @@ __all__ = [
     "DEADLINE_SECONDS",
     "RAW",
     "RAW_MESSAGE",
+    "SERVER_NAME",
     "SERVER_VARIABLE",
     "SUBSCRIBERS",
     "TEXT",
@@ -38,6 +39,9 @@ SUBSCRIBERS = 1_000
 
 ADDRESS_KEY = "address"
 """A server's first line is JSON with this key: where it listens."""
+
+SERVER_NAME = "localhost"
+"""What clients call a server over TLS: the name in its certificate."""
 
 SERVER_VARIABLE = "BENCH_SERVER_PID"
 """Names the server's process in the environment of a client, which is to say what that used."""

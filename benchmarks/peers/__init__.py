@@ -43,6 +43,8 @@ class Peer:
     """Versions of what else does."""
     scenarios: Collection[str] | None = None
     """The names of those it does; `None`: all."""
+    tls: bool = True
+    """Whether it does them over TLS too."""
     make: str = ""
     """The target that makes its programs, `make` and this; empty: they are there from the start."""
     made: Path | None = None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from time import perf_counter
 
 import grpc
@@ -12,7 +13,7 @@ from benchmarks.bench_pb2_grpc import BenchStub
 from benchmarks.measure import at_once, main
 from benchmarks.peers.grpcio_aio.options import OPTIONS
 from benchmarks.traffic import receive, requests
-from benchmarks.work import DEADLINE_SECONDS, RAW, RAW_MESSAGE, SUBSCRIBERS, TEXT, check
+from benchmarks.work import DEADLINE_SECONDS, RAW, RAW_MESSAGE, SERVER_NAME, SUBSCRIBERS, TEXT, check
 
 __all__ = ["GrpcioClient"]
 
@@ -123,10 +124,19 @@ async def _read_some(call: Subscription, count: int) -> None:
 
 
 @asynccontextmanager
-async def connect(address: str) -> AsyncIterator[GrpcioClient]:
+async def connect(address: str, ca: Path | None) -> AsyncIterator[GrpcioClient]:
     """Give a client of the server at this address."""
-    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+    async with _channel(address, ca) as channel:
         yield GrpcioClient(channel)
+
+
+def _channel(address: str, ca: Path | None) -> grpc.aio.Channel:
+    if ca is None:
+        return grpc.aio.insecure_channel(address, options=OPTIONS)
+    credentials = grpc.ssl_channel_credentials(ca.read_bytes())
+    return grpc.aio.secure_channel(
+        address, credentials, options=[*OPTIONS, ("grpc.ssl_target_name_override", SERVER_NAME)]
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from benchmarks.bench_pb2 import Reply, Request
 from benchmarks.bench_pb2_grpc import BenchServicer, add_BenchServicer_to_server
 from benchmarks.peers.grpcio_aio.options import OPTIONS
 from benchmarks.peers.grpcio_aio.raw import raw_handlers
+from benchmarks.programs import Own, serve
 from benchmarks.work import TEXT, announce, check, until_told
 
 __all__ = ["Bench"]
@@ -74,12 +75,16 @@ class Bench(BenchServicer):
         return Reply(count=len(subscribers))
 
 
-async def main() -> None:
+async def main(own: Own | None) -> None:
     """Serve until told to stop."""
     server = grpc.aio.server(options=OPTIONS)
     add_BenchServicer_to_server(Bench(), server)
     server.add_generic_rpc_handlers((raw_handlers(),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    if own:
+        credentials = grpc.ssl_server_credentials([(own.key.read_bytes(), own.certificate.read_bytes())])
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     announce(f"127.0.0.1:{port}")
     await until_told()
@@ -87,4 +92,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve(main)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from time import perf_counter
 
 import penstock
@@ -11,7 +12,7 @@ from benchmarks.bench_penstock import BenchClient
 from benchmarks.measure import at_once, main
 from benchmarks.peers.penstock_aio.raw import BATCH, CLIENT_STREAM, SERVER_STREAM, check_batch
 from benchmarks.traffic import receive
-from benchmarks.work import DEADLINE_SECONDS, RAW_MESSAGE, SUBSCRIBERS, TEXT, check
+from benchmarks.work import DEADLINE_SECONDS, RAW_MESSAGE, SERVER_NAME, SUBSCRIBERS, TEXT, check
 
 __all__ = ["PenstockClient"]
 
@@ -134,9 +135,10 @@ async def _receive_some(stream: penstock.ServerStreamCall[Reply], count: int) ->
 
 
 @asynccontextmanager
-async def connect(address: str) -> AsyncIterator[PenstockClient]:
+async def connect(address: str, ca: Path | None) -> AsyncIterator[PenstockClient]:
     """Give a client of the server at this address."""
-    async with penstock.Channel(address) as channel:
+    tls = penstock.tls.client_context(ca) if ca else None
+    async with penstock.Channel(address, tls=tls, authority=SERVER_NAME) as channel:
         yield PenstockClient(channel)
 
 

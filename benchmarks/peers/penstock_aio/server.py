@@ -8,6 +8,7 @@ import penstock
 from benchmarks.bench_pb2 import Reply, Request
 from benchmarks.bench_penstock import BenchBase
 from benchmarks.peers.penstock_aio.raw import Raw
+from benchmarks.programs import Own, serve
 from benchmarks.work import TEXT, announce, check, until_told
 
 __all__ = ["Bench"]
@@ -72,12 +73,13 @@ class Bench(BenchBase):
         return Reply(count=len(self._subscribers))
 
 
-async def main() -> None:
+async def main(own: Own | None) -> None:
     """Serve until told to stop."""
-    async with penstock.Server([Bench(), Raw()], limits=LIMITS).listening("127.0.0.1:0") as address:
+    tls = penstock.tls.server_context(own.certificate, own.key) if own else None
+    async with penstock.Server([Bench(), Raw()], limits=LIMITS).listening("127.0.0.1:0", tls=tls) as address:
         announce(address)
         await until_told()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve(main)

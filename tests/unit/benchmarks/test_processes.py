@@ -1,8 +1,10 @@
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from benchmarks import certificate
 from benchmarks.peers import PEERS, Peer
 from benchmarks.processes import Failed, run_scenarios
 from benchmarks.scenarios import SCENARIOS, Scenario, named
@@ -40,6 +42,18 @@ def test_every_peer_does_every_scenario(real: Peer) -> None:
         assert sample.server_rss_bytes > 1_000_000
     assert sum(sample.client_cpu_seconds for sample in samples) > 0
     assert sum(sample.server_cpu_seconds for sample in samples) > 0
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("real", PEERS, ids=lambda peer: peer.name)
+def test_every_peer_speaks_tls_and_its_client_looks_whom_it_speaks_to(real: Peer) -> None:
+    if real.why_missing or not real.tls:
+        pytest.skip(real.why_missing or "not over TLS")
+    first = [scenario for scenario in SCENARIOS if real.does(scenario.name)][:1]
+    with certificate.made() as files, certificate.made() as others:
+        assert len(run_scenarios(real, first, 0.001, files)) == 1
+        with pytest.raises(Failed, match=f"the client of {real.title} failed"):
+            run_scenarios(real, first, 0.001, replace(files, ca=others.ca))
 
 
 def test_the_client_gets_address_seconds_and_scenarios() -> None:
