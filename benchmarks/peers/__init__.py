@@ -16,7 +16,7 @@ server's process and a number of streams; it prints a `benchmarks.holding.Cost`.
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 __all__ = ["FOLDER", "OURS", "PEERS", "Peer"]
@@ -67,11 +67,17 @@ def _python(name: str, title: str, *packages: str) -> Peer:
     return Peer(name, title, server, client, holder, packages)
 
 
+def _limit(name: str, title: str, scenarios: Collection[str] | None = None) -> Peer:
+    return replace(_python(name, title, "penstock", "protobuf"), holder=(), scenarios=scenarios)
+
+
 OURS = "penstock_aio"
 """What the others are compared with."""
 
 PEERS: Sequence[Peer] = [
     _python(OURS, "penstock", "penstock", "protobuf"),
     _python("grpcio_aio", "grpcio aio", "grpcio", "protobuf"),
+    _limit("bare_engine", "bare engine"),
+    _limit("raw_asyncio", "raw asyncio", {"ping_pong", "unary"}),
 ]
 """In the order of the table. `rows.Target` speaks of "grpc_go", "tonic", "bare_engine" and "raw_asyncio" too."""

@@ -1,0 +1,69 @@
+"""The client."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import cast
+
+from benchmarks.bench_pb2 import Request
+from benchmarks.measure import main
+from benchmarks.work import TEXT, check
+
+__all__ = ["EchoClient"]
+
+PAYLOAD = Request(text=TEXT).SerializeToString()
+MESSAGE = bytes(1) + len(PAYLOAD).to_bytes(4, "big") + PAYLOAD
+
+
+class EchoClient(asyncio.BufferedProtocol):
+    """Sends a message and awaits its echo. A call and a message on a stream are the same to it."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        self._write = cast(asyncio.Transport, transport).write
+        self._future = asyncio.get_running_loop().create_future
+        self._buffer = memoryview(bytearray(len(MESSAGE)))
+        self._received = 0
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the loop reads the rest of the echo into."""
+        del sizehint
+        return self._buffer[self._received :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes of it came."""
+        self._received += nbytes
+        if self._received == len(MESSAGE):
+            self._received = 0
+            self._came.set_result(None)
+
+    async def unary(self) -> None:
+        """Send a message and wait for it."""
+        self._came = came = self._future()
+        self._write(MESSAGE)
+        await came
+        if self._buffer != MESSAGE:
+            check("echo", bytes(self._buffer), MESSAGE)
+
+    async def ping_pong(self, count: int) -> Sequence[float]:
+        """Do so again and again."""
+        latencies = []
+        for _ in range(count):
+            started = perf_counter()
+            await self.unary()
+            latencies.append(perf_counter() - started)
+        return latencies
+
+
+@asynccontextmanager
+async def connect(address: str) -> AsyncIterator[EchoClient]:
+    """Give a client of the server at this address."""
+    host, _, port = address.rpartition(":")
+    transport, client = await asyncio.get_running_loop().create_connection(EchoClient, host, int(port))
+    yield client
+    transport.close()
+
+
+if __name__ == "__main__":
+    main(connect)  # type: ignore[arg-type]  # it does unary and ping_pong alone

@@ -1,0 +1,38 @@
+"""The server."""
+
+import asyncio
+from typing import cast
+
+from benchmarks.work import announce, until_told
+
+__all__ = ["Echo"]
+
+
+class Echo(asyncio.BufferedProtocol):
+    """Writes what comes."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        self._write = cast(asyncio.Transport, transport).write
+        self._buffer = memoryview(bytearray(4096))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the loop reads the socket into."""
+        del sizehint
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes came."""
+        self._write(self._buffer[:nbytes])
+
+
+async def main() -> None:
+    """Serve until told to stop."""
+    listening = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0)
+    host, port = listening.sockets[0].getsockname()
+    announce(f"{host}:{port}")
+    await until_told()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
