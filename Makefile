@@ -14,7 +14,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js generators check conformance http2 bench bench-full idle gen fmt lock clean
+.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js generators check conformance http2 bench bench-full bench-load idle gen fmt lock clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -69,6 +69,9 @@ bench: build ## run the benchmarks, in minutes
 bench-full: build ## the same with longer measurements, in plaintext and over TLS
 	$(BIN)/python -m benchmarks.run --rounds 7
 	$(BIN)/python -m benchmarks.run --rounds 7 --tls
+
+bench-load: build ## latency and cost under load, beside busy streams, of fresh processes (SECTIONS="latency start")
+	$(BIN)/python -m benchmarks.load $(SECTIONS)
 
 idle: build ## measure what idle streams cost, beside grpcio
 	$(BIN)/python -m benchmarks.idle

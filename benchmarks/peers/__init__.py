@@ -11,7 +11,8 @@ prints one line, `{"address": "127.0.0.1:PORT"}`, and ends when its standard inp
 and prints one line for each of these scenarios, a `benchmarks.sample.Sample` as JSON. It finds the process of the
 server in the environment, BENCH_SERVER_PID, and measures as `benchmarks.measure` does; over TLS it calls the server
 "localhost". A message that is wrong ends it with another code than 0. Its holder, if it has one, takes the address, the
-server's process and a number of streams; it prints a `benchmarks.holding.Cost`.
+server's process and a number of streams; it prints a `benchmarks.holding.Cost`. Its loader and its starter, if it has
+them, do what `benchmarks/load/README.md` says.
 """
 
 import sys
@@ -37,6 +38,10 @@ class Peer:
     """The command, without its arguments."""
     holder: Sequence[str] = ()
     """The command of a client that holds streams open, without its arguments; see `benchmarks.idle`. Empty: none."""
+    loader: Sequence[str] = ()
+    """The command of a client that measures under load, without its arguments; see `benchmarks/load`. Empty: none."""
+    starter: Sequence[str] = ()
+    """The command of a fresh process that exchanges one message, see there. Empty: none."""
     packages: Sequence[str] = ()
     """Python packages whose versions matter for the figures."""
     made_of: Mapping[str, str] = field(default_factory=dict)
@@ -63,8 +68,11 @@ class Peer:
 def _python(name: str, title: str, *packages: str) -> Peer:
     program = [sys.executable, "-m"]
     module = f"{__name__}.{name}"
-    server, client, holder = ([*program, f"{module}.{part}"] for part in ("server", "client", "holder"))
-    return Peer(name, title, server, client, holder, packages)
+    server, client, holder, loader = (
+        [*program, f"{module}.{part}"] for part in ("server", "client", "holder", "loader")
+    )
+    starter = [sys.executable, str(Path(__file__).parent / name / "starter.py")]
+    return Peer(name, title, server, client, holder, loader, starter, packages)
 
 
 def _limit(name: str, title: str, scenarios: Collection[str] | None = None) -> Peer:

@@ -1,0 +1,114 @@
+"""Runs a peer's server with a loader or a starter beside it, each a process of its own."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from benchmarks.load.lines import Beside, Crowd, Start, Trips
+from benchmarks.peers import FOLDER, Peer
+from benchmarks.processes import STOP_SECONDS, Failed, address_of
+from benchmarks.work import SERVER_VARIABLE
+
+__all__ = ["Running", "Tls", "serving"]
+
+CLIENT_SECONDS = 120.0
+"""A loader is done by then, whatever it does."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files in PEM, of a server that is called localhost."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that runs, and the programs for it."""
+
+    peer: Peer
+    address: str
+    process: int
+    tls: Tls | None
+
+    def maximum(self, streams: int, connections: int, seconds: float) -> Trips:
+        """Find what the peer can do."""
+        return Trips(**self._load("maximum", streams, connections, seconds))
+
+    def steady(self, streams: int, connections: int, seconds: float, rate: float) -> Trips:
+        """Have it work at a rate."""
+        return Trips(**self._load("steady", streams, connections, seconds, rate))
+
+    def beside(self, streams: int, seconds: float) -> Beside:
+        """Have it answer calls beside busy streams."""
+        line = self._load("beside", streams, seconds)
+        return Beside(**{**line, "small": Crowd(**line["small"]), "large": Crowd(**line["large"])})
+
+    def start(self) -> Start:
+        """Start a fresh process, and wait for its end."""
+        began = perf_counter()
+        line = self._run([*self.peer.starter, self.address])
+        return Start(**line, process_seconds=perf_counter() - began)
+
+    def _load(self, *arguments: object) -> dict[str, Any]:
+        section, *numbers = arguments
+        return self._run([*self.peer.loader, self.address, str(section), *map(str, numbers)])
+
+    def _run(self, command: Sequence[str]) -> dict[str, Any]:
+        trusted = [] if self.tls is None else ["--tls", str(self.tls.authority)]
+        try:
+            done = subprocess.run(
+                [*command, *trusted],
+                cwd=FOLDER,
+                env=_environment(self.process),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                timeout=CLIENT_SECONDS,
+                text=True,
+                check=True,
+            )
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            msg = f"a client of {self.peer.title} failed: {error}"
+            raise Failed(msg) from error
+        line: dict[str, Any] = json.loads(done.stdout)
+        return line
+
+
+@contextmanager
+def serving(peer: Peer, tls: Tls | None) -> Iterator[Running]:
+    """Start a server, and end it afterwards.
+
+    Args:
+        peer: Whose.
+        tls: Its certificate; `None`: plaintext.
+
+    Raises:
+        Failed: It did not start, or did not end when it was told.
+    """
+    protected = [] if tls is None else ["--tls", str(tls.certificate), str(tls.key)]
+    process = subprocess.Popen(
+        [*peer.server, *protected], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield Running(peer, address_of(peer, process), process.pid, tls)
+        process.communicate(timeout=STOP_SECONDS)  # closes its standard input
+    except subprocess.TimeoutExpired as error:
+        msg = f"the server of {peer.title} did not end within {STOP_SECONDS:g} s"
+        raise Failed(msg) from error
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _environment(server: int) -> Mapping[str, str]:
+    # A starter runs as a file, and has to find the generated code.
+    path = os.pathsep.join(filter(None, [str(FOLDER), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, SERVER_VARIABLE: str(server), "PYTHONPATH": path}
