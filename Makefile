@@ -79,6 +79,7 @@ idle: build ## measure what idle streams cost, beside grpcio
 gen: build ## write the generated code of examples/, tests/protos and src/penstock/services again, and what docs/ends.md draws
 	$(BIN)/penstock generate proto --out src/penstock/services --pool penstock.services.pool
 	$(BIN)/penstock generate examples/tutorial
+	$(BIN)/penstock generate examples/image_service
 	$(BIN)/penstock generate --grpc tests/protos
 	$(BIN)/python -m tools.life
 

@@ -1,0 +1,46 @@
+"""Large pictures in a stream: cut into several messages, and put together again."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from typing import TypeVar
+
+from examples.image_service.images_pb2 import Picture, Result
+
+PIECE_BYTES = 1 << 20
+"""Bytes of a picture in one message, at most; a message may have 4 MiB, unless both sides agree on more."""
+
+MAX_PICTURE_BYTES = 64 << 20
+"""Pieces are kept until the last has come: so many bytes of them, at most."""
+
+PieceT = TypeVar("PieceT", Picture, Result)
+
+
+class PiecesError(ValueError):
+    """What came makes no picture."""
+
+
+def cut(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Give the pieces of a picture, and of each whether it goes on; at least one."""
+    for begin in range(0, max(1, len(data)), PIECE_BYTES):
+        end = begin + PIECE_BYTES
+        yield data[begin:end], end < len(data)
+
+
+async def joined(messages: AsyncIterable[PieceT]) -> AsyncGenerator[tuple[bytes, PieceT], None]:
+    """Give each picture whole, with its last message.
+
+    Raises:
+        PiecesError: A picture has more than MAX_PICTURE_BYTES, or the stream ends within one.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for message in messages:
+        parts.append(message.data)
+        size += len(parts[-1])
+        if size > MAX_PICTURE_BYTES:
+            raise PiecesError(f"a picture has at most {MAX_PICTURE_BYTES >> 20} MiB")
+        if not message.more:
+            yield parts[0] if len(parts) == 1 else b"".join(parts), message
+            parts.clear()
+            size = 0
+    if parts:
+        raise PiecesError("the stream ended within a picture")
