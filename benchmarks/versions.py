@@ -21,7 +21,22 @@ from benchmarks.processes import Failed
 
 __all__ = ["main"]
 
-UNITS = {"unary": 2_000, "unary_64": 64 * 50, "server_stream": 60_000, "ping_pong": 3_000}
+UNITS = {
+    "unary": 2_000,
+    "unary_64": 64 * 50,
+    "server_stream": 60_000,
+    "ping_pong": 3_000,
+    "blobs_1kib": 30_000,
+    "blobs_16kib": 4_000,
+    "blobs_64kib": 1_000,
+    "blobs_1mib": 64,
+    "unary_tls": 1_500,
+    "server_stream_tls": 60_000,
+    "blobs_1kib_tls": 20_000,
+    "blobs_16kib_tls": 2_000,
+    "blobs_64kib_tls": 500,
+    "blobs_1mib_tls": 32,
+}
 """How many a turn does: about a tenth of a second."""
 
 TURNS = 100
@@ -67,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--turns", type=int, default=TURNS, help=f"how many turns (default: {TURNS})")
     parser.add_argument("--only", nargs="+", choices=UNITS, default=list(UNITS), help="work to do (default: all)")
     options = parser.parse_args(arguments)
-    print("work             before us   now us   ratio  (half of the turns)")
+    print("work               before us   now us   ratio  (half of the turns)")
     pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in options.only}
     try:
         for done in range(0, options.turns, TURNS_OF_A_PROCESS):
@@ -107,7 +122,7 @@ def _row(name: str, pairs: Sequence[tuple[float, float]]) -> str:
     before = statistics.median(before for before, _ in pairs)
     now = statistics.median(now for _, now in pairs)
     low, ratio, high = statistics.quantiles((now / before for before, now in pairs), n=4)
-    return f"{name:<15}  {before:9.2f}  {now:7.2f}  {ratio:6.3f}  ({low:.3f} to {high:.3f})"
+    return f"{name:<17}  {before:9.2f}  {now:7.2f}  {ratio:6.3f}  ({low:.3f} to {high:.3f})"
 
 
 if __name__ == "__main__":
