@@ -12,8 +12,8 @@ class BenchStub:
     Subscribe: grpc.aio.UnaryStreamMultiCallable[Request, Reply]
     Publish: grpc.aio.UnaryUnaryMultiCallable[Request, Reply]
 
-    def __init__(self, channel: grpc.aio.Channel) -> None: ...
+    def __init__(self, channel: grpc.aio.Channel | grpc.Channel) -> None: ...
 
 class BenchServicer: ...
 
-def add_BenchServicer_to_server(servicer: BenchServicer, server: grpc.aio.Server) -> None: ...  # noqa: N802 - generated name
+def add_BenchServicer_to_server(servicer: BenchServicer, server: grpc.aio.Server | grpc.Server) -> None: ...  # noqa: N802 - generated name

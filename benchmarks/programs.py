@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Own", "add_loop", "run_on", "serve"]
+__all__ = ["Own", "add_loop", "run_on", "serve", "server_options"]
 
 LOOPS = ("asyncio", "uvloop")
 
@@ -22,12 +22,19 @@ class Own:
 
 
 def serve(main: Callable[[Own | None], Coroutine[Any, Any, None]]) -> None:
-    """Read the command line of a server and run it, over TLS if it is given something: see `benchmarks.peers`."""
+    """Run a server as the command line says: see `benchmarks.peers`."""
+    options = server_options()
+    run_on(options.loop, main(options.own))
+
+
+def server_options() -> argparse.Namespace:
+    """Read the command line of a server: `own`, what it shows over TLS, else `None`; and its `loop`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--tls", nargs=2, type=Path, metavar=("CERTIFICATE", "KEY"))
     add_loop(parser)
     options = parser.parse_args()
-    run_on(options.loop, main(Own(*options.tls) if options.tls else None))
+    options.own = Own(*options.tls) if options.tls else None
+    return options
 
 
 def add_loop(parser: argparse.ArgumentParser) -> None:

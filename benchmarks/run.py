@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     path = options.json or RESULTS / ("latest-tls.json" if options.tls else "latest.json")
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in (options.only or [scenario.name])]
-    peers = [peer for peer in PEERS if peer.name in (options.peers or [peer.name])]
+    peers = [peer for peer in PEERS if peer.name in (options.peers or _names(everybody=options.all))]
     there = [peer for peer in peers if not peer.why_missing and (peer.tls or not options.tls)]
     facts = machine.facts(there)
     load_before = machine.load()
@@ -65,7 +65,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", metavar="SCENARIO", choices=[scenario.name for scenario in SCENARIOS], help="%(choices)s"
     )
-    parser.add_argument("--peers", nargs="+", metavar="PEER", choices=[peer.name for peer in PEERS], help="%(choices)s")
+    parser.add_argument("--peers", nargs="+", metavar="PEER", choices=_names(everybody=True), help="%(choices)s")
+    parser.add_argument("--all", action="store_true", help="all peers, not the usual ones only")
     parser.add_argument(
         "--seconds",
         type=float,
@@ -75,6 +76,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tls", action="store_true", help="all of it over TLS")
     parser.add_argument("--json", type=Path, metavar="PATH", help="where the raw results go")
     return parser.parse_args(arguments)
+
+
+def _names(everybody: bool) -> Sequence[str]:
+    return [peer.name for peer in PEERS if peer.usual or everybody]
 
 
 def _at_least_one(text: str) -> int:

@@ -20,10 +20,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchmarks.scenarios import SCENARIOS
+
 __all__ = ["FOLDER", "OURS", "PEERS", "Peer"]
 
 FOLDER = Path(__file__).parents[2]
 """Where all commands run."""
+
+BUT_BROADCAST = [scenario.name for scenario in SCENARIOS if not scenario.name.startswith("broadcast")]
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Peer:
     """Versions of what else does."""
     scenarios: Collection[str] | None = None
     """The names of those it does; `None`: all."""
+    usual: bool = True
+    """Whether it is measured without being asked for."""
     tls: bool = True
     """Whether it does them over TLS too."""
     make: str = ""
@@ -65,27 +71,40 @@ class Peer:
         return self.scenarios is None or scenario in self.scenarios
 
 
-def _python(name: str, title: str, *packages: str) -> Peer:
-    program = [sys.executable, "-m"]
-    module = f"{__name__}.{name}"
-    server, client, holder, loader = (
-        [*program, f"{module}.{part}"] for part in ("server", "client", "holder", "loader")
-    )
-    starter = [sys.executable, str(Path(__file__).parent / name / "starter.py")]
-    return Peer(name, title, server, client, holder, loader, starter, packages)
+def _python(name: str, title: str, *packages: str, scenarios: Collection[str] | None = None) -> Peer:
+    """Give a peer with those programs that its folder has."""
+    folder = Path(__file__).parent / name
+
+    def program(part: str) -> Sequence[str]:
+        return [sys.executable, "-m", f"{__name__}.{name}.{part}"] if (folder / f"{part}.py").exists() else []
+
+    # Without its package, which imports what that program may not need.
+    starter = [sys.executable, str(folder / "starter.py")] if (folder / "starter.py").exists() else []
+    server, client, holder, loader = map(program, ("server", "client", "holder", "loader"))
+    return Peer(name, title, server, client, holder, loader, starter, packages, scenarios=scenarios)
 
 
-def _limit(name: str, title: str, scenarios: Collection[str] | None = None) -> Peer:
-    return replace(_python(name, title, "penstock", "protobuf"), holder=(), scenarios=scenarios)
+def _on_uvloop(peer: Peer) -> Peer:
+    """Let the same programs run on another loop."""
+    server, client = ([*program, "--loop", "uvloop"] for program in (peer.server, peer.client))
+    packages = [*peer.packages, "uvloop"]
+    name, title = f"{peer.name}_uvloop", f"{peer.title} on uvloop"
+    return Peer(name, title, server, client, packages=packages, scenarios=peer.scenarios, usual=False)
 
 
 OURS = "penstock_aio"
 """What the others are compared with."""
 
+_PENSTOCK = _python(OURS, "penstock", "penstock", "protobuf")
+_GRPCIO = _python("grpcio_aio", "grpcio aio", "grpcio", "protobuf")
+
 PEERS: Sequence[Peer] = [
-    _python(OURS, "penstock", "penstock", "protobuf"),
-    _python("grpcio_aio", "grpcio aio", "grpcio", "protobuf"),
-    _limit("bare_engine", "bare engine"),
-    _limit("raw_asyncio", "raw asyncio", {"ping_pong", "unary"}),
+    _PENSTOCK,
+    _GRPCIO,
+    _python("bare_engine", "bare engine", "penstock", "protobuf"),
+    _python("raw_asyncio", "raw asyncio", "penstock", "protobuf", scenarios={"ping_pong", "unary"}),
+    _on_uvloop(_PENSTOCK),
+    _on_uvloop(_GRPCIO),
+    replace(_python("grpcio_sync", "grpcio sync", "grpcio", "protobuf", scenarios=BUT_BROADCAST), usual=False),
 ]
-"""In the order of the table. `rows.Target` speaks of "grpc_go", "tonic", "bare_engine" and "raw_asyncio" too."""
+"""In the order of the table. `rows.Target` speaks of "grpc_go" and "tonic" too."""

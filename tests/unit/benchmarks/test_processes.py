@@ -32,6 +32,8 @@ def test_every_peer_does_every_scenario(real: Peer) -> None:
     if real.why_missing:
         pytest.skip(real.why_missing)
     scenarios = [scenario for scenario in SCENARIOS if real.does(scenario.name)]
+    if "--loop" in real.client:  # the same program as that of another peer, on another loop
+        scenarios = list(named(["unary_64"]))
     samples = run_scenarios(real, scenarios, least_seconds=0.001)
     for scenario, sample in zip(scenarios, samples, strict=True):
         assert sample.scenario == scenario.name

@@ -11,6 +11,7 @@ from benchmarks.peers import OURS, PEERS, Peer
 TWO = [peer for peer in PEERS if peer.name in (OURS, "grpcio_aio")]
 
 
+@pytest.mark.timeout(60)
 def test_a_run_prints_the_table_and_writes_the_raw_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
