@@ -66,9 +66,10 @@ http2: build ## run h2spec, h2specd and grpc's negative HTTP/2 cases (needs Go)
 bench: build ## run the benchmarks, in minutes
 	$(BIN)/python -m benchmarks.run --seconds 0.3
 
-bench-full: build ## the same with longer measurements, of all peers, in plaintext and over TLS
+bench-full: build ## the same with longer measurements, of all peers, in plaintext and over TLS, then crosswise
 	$(BIN)/python -m benchmarks.run --all --rounds 7
 	$(BIN)/python -m benchmarks.run --all --rounds 7 --tls
+	$(BIN)/python -m benchmarks.run --cross --seconds 0.3
 
 bench-load: build ## latency and cost under load, beside busy streams, of fresh processes (SECTIONS="latency start")
 	$(BIN)/python -m benchmarks.load $(SECTIONS)

@@ -1,7 +1,8 @@
 """From samples to the table: medians, spread, and ratios against what was promised."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from statistics import median
 
 from benchmarks.peers import OURS, Peer
@@ -9,7 +10,7 @@ from benchmarks.rows import Better, Row
 from benchmarks.sample import Sample
 from benchmarks.scenarios import Scenario
 
-__all__ = ["Comparison", "Samples", "Spread", "compare", "promise", "short", "table"]
+__all__ = ["Comparison", "Samples", "Spread", "aligned", "compare", "promise", "short", "table"]
 
 Samples = Mapping[tuple[str, str], Sequence[Sample]]
 """By names of peer and scenario: a sample of each round. Not all peers do all scenarios."""
@@ -60,23 +61,26 @@ def compare(row: Row, peer: str, ours: Sequence[Sample], theirs: Sequence[Sample
     return Comparison(row, peer, median(our_values) / median(their_values), Spread.of(rounds))
 
 
-def table(scenarios: Sequence[Scenario], peers: Sequence[Peer], samples: Samples) -> str:
+def table(scenarios: Sequence[Scenario], peers: Sequence[Peer], samples: Samples, failed: Collection[str] = ()) -> str:
     """Give the table: a paragraph for each row, a line in it for each peer, also for one that is missing.
 
     Args:
         scenarios: Those that were run.
         peers: All that belong into the table.
         samples: Of the peers that were run.
+        failed: Those that have no samples because they failed.
     """
     lines: list[Sequence[str]] = [HEAD]
     for scenario in scenarios:
         for row in scenario.rows:
             lines += [[], [f"{row.title}: {row.unit}, {row.better.value} is better"]]
-            lines += _paragraph(scenario, row, peers, samples)
-    return _aligned(lines)
+            lines += _paragraph(scenario, row, peers, samples, failed)
+    return aligned(lines)
 
 
-def _paragraph(scenario: Scenario, row: Row, peers: Sequence[Peer], samples: Samples) -> Iterator[Sequence[str]]:
+def _paragraph(
+    scenario: Scenario, row: Row, peers: Sequence[Peer], samples: Samples, failed: Collection[str]
+) -> Iterator[Sequence[str]]:
     ours = samples.get((OURS, scenario.name))
     for peer in peers:
         theirs = samples.get((peer.name, scenario.name))
@@ -84,12 +88,17 @@ def _paragraph(scenario: Scenario, row: Row, peers: Sequence[Peer], samples: Sam
             compared = compare(row, peer.name, ours, theirs) if ours and peer.name != OURS else None
             yield [f"  {peer.title}", *_measured(row, theirs), *(_compared(compared) if compared else [])]
         elif peer.does(scenario.name) or row.target(peer.name):
-            why = peer.why_missing or ("not run" if peer.does(scenario.name) else "does not do this")
-            yield [f"  {peer.title}", why, "", "", "", "", promise(row, peer.name)]
+            yield [f"  {peer.title}", _why_not(peer, scenario, failed), "", "", "", "", promise(row, peer.name)]
     known = {peer.name for peer in peers}
     for target in row.targets:
         if target.peer not in known:
             yield [f"  {target.peer}", "not run", "", "", "", "", promise(row, target.peer)]
+
+
+def _why_not(peer: Peer, scenario: Scenario, failed: Collection[str]) -> str:
+    if peer.name in failed:
+        return "failed"
+    return peer.why_missing or ("not run" if peer.does(scenario.name) else "does not do this")
 
 
 def _measured(row: Row, samples: Sequence[Sample]) -> Iterator[str]:
@@ -121,9 +130,9 @@ def short(value: float) -> str:
     return f"{value / 1000:,.1f}k" if value >= 10_000 else f"{value:,.0f}"
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
     """Align the columns; a line of one cell is a heading and may be longer than its column."""
-    columns = [[line[number] for line in lines if 1 < len(line) > number] for number in range(len(HEAD))]
-    widths = [max(map(len, column), default=0) for column in columns]
+    columns = zip_longest(*[line for line in lines if len(line) > 1], fillvalue="")
+    widths = [max(map(len, column)) for column in columns]
     padded = ("  ".join(map(str.ljust, line, widths)) if len(line) > 1 else "".join(line) for line in lines)
     return "\n".join(line.rstrip() for line in padded)

@@ -8,13 +8,14 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.certificate import Certificate, made
+from benchmarks.cross import crossed, matrix
 from benchmarks.peers import PEERS, Peer
 from benchmarks.processes import Failed, run_scenarios
 from benchmarks.report import Samples, table
@@ -33,30 +34,27 @@ BUSY_LOAD = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit code: a promise that was missed is in the table, not in the code."""
+    """Run the command and give its exit code: 1 if a peer failed. A promise that was missed is in the table only."""
     options = _parse(arguments)
-    path = options.json or RESULTS / ("latest-tls.json" if options.tls else "latest.json")
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in (options.only or [scenario.name])]
     peers = [peer for peer in PEERS if peer.name in (options.peers or _names(everybody=options.all))]
     there = [peer for peer in peers if not peer.why_missing and (peer.tls or not options.tls)]
     facts = machine.facts(there)
     load_before = machine.load()
-    try:
-        with made() if options.tls else nullcontext() as certificate:
-            samples = _measure(there, scenarios, options.rounds, options.seconds, certificate)
-    except Failed as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with made() if options.tls else nullcontext() as certificate:
+        turns = crossed(there) if options.cross else there
+        samples, failed = _measure(turns, scenarios, options.rounds, options.seconds, certificate)
     loads = {"before": load_before, "after": machine.load()}
+    path = options.json or RESULTS / _file(options)
     _write(path, {**asdict(facts), "tls": options.tls, "load": loads, "samples": _raw(samples)})
     print(facts)
     how = "over TLS" if options.tls else "in plaintext"
     print(f"load {loads['before']:.2f} before, {loads['after']:.2f} after; {how}; medians of {options.rounds} rounds\n")
-    print(table(scenarios, peers, samples))
+    print((matrix if options.cross else table)(scenarios, peers, samples, failed))
     print(f"raw results: {path}", file=sys.stderr)
     if load_before > BUSY_LOAD:
         print(f"warning: the machine was busy before (load {load_before:.2f}); run this again", file=sys.stderr)
-    return 0
+    return 1 if failed else 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -74,8 +72,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"of each measurement, at least (default: {LEAST_SECONDS:g})",
     )
     parser.add_argument("--tls", action="store_true", help="all of it over TLS")
+    parser.add_argument("--cross", action="store_true", help="each client against each server")
     parser.add_argument("--json", type=Path, metavar="PATH", help="where the raw results go")
     return parser.parse_args(arguments)
+
+
+def _file(options: argparse.Namespace) -> str:
+    return f"latest{'-tls' if options.tls else ''}{'-cross' if options.cross else ''}.json"
 
 
 def _names(everybody: bool) -> Sequence[str]:
@@ -96,17 +99,25 @@ def _measure(
     rounds: int,
     least_seconds: float,
     certificate: Certificate | None,
-) -> Samples:
+) -> tuple[Samples, Collection[str]]:
+    """Give the samples of each peer that did everything in all rounds, and the names of the others."""
     samples = defaultdict[tuple[str, str], list[Sample]](list)
+    failed = set[str]()
     for number in range(rounds):
         # Another one goes first each time: none always follows the same one.
         first = number % len(peers)
         for peer in [*peers[first:], *peers[:first]]:
-            print(f"round {number + 1} of {rounds}: {peer.title}", file=sys.stderr)
             work = [scenario for scenario in scenarios if peer.does(scenario.name)]
-            for sample in run_scenarios(peer, work, least_seconds, certificate) if work else ():
-                samples[peer.name, sample.scenario].append(sample)
-    return samples
+            if not work or peer.name in failed:
+                continue
+            print(f"round {number + 1} of {rounds}: {peer.title}", file=sys.stderr)
+            try:
+                for sample in run_scenarios(peer, work, least_seconds, certificate):
+                    samples[peer.name, sample.scenario].append(sample)
+            except Failed as error:
+                print(f"error: {error}", file=sys.stderr)
+                failed.add(peer.name)
+    return {(peer, name): found for (peer, name), found in samples.items() if peer not in failed}, failed
 
 
 def _raw(samples: Samples) -> dict[str, dict[str, list[dict[str, object]]]]:

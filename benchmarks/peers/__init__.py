@@ -54,6 +54,8 @@ class Peer:
     """The names of those it does; `None`: all."""
     usual: bool = True
     """Whether it is measured without being asked for."""
+    grpc: bool = True
+    """Whether its programs understand those of other peers."""
     tls: bool = True
     """Whether it does them over TLS too."""
     make: str = ""
@@ -102,7 +104,7 @@ PEERS: Sequence[Peer] = [
     _PENSTOCK,
     _GRPCIO,
     _python("bare_engine", "bare engine", "penstock", "protobuf"),
-    _python("raw_asyncio", "raw asyncio", "penstock", "protobuf", scenarios={"ping_pong", "unary"}),
+    replace(_python("raw_asyncio", "raw asyncio", "protobuf", scenarios={"ping_pong", "unary"}), grpc=False),
     _on_uvloop(_PENSTOCK),
     _on_uvloop(_GRPCIO),
     replace(_python("grpcio_sync", "grpcio sync", "grpcio", "protobuf", scenarios=BUT_BROADCAST), usual=False),

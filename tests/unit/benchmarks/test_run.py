@@ -40,15 +40,36 @@ def test_a_run_prints_the_table_and_writes_the_raw_samples(
     }
 
 
-def test_a_peer_that_fails_ends_the_run(
+def test_a_peer_that_fails_is_said_and_the_others_are_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = Peer("broken", "broken one", [sys.executable, "-c", ""], [])
-    monkeypatch.setattr(run, "PEERS", [broken])
+    monkeypatch.setattr(run, "PEERS", [TWO[0], broken])
     path = tmp_path / "raw.json"
-    assert run.main(["--json", str(path)]) == 1
-    assert "error: the server of broken one did not say its address" in capsys.readouterr().err
-    assert not path.exists()
+    assert run.main(["--seconds", "0.001", "--rounds", "2", "--only", "unary_64", "--json", str(path)]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.count("error: the server of broken one did not say its address") == 1
+    assert "  broken one  failed" in printed.out
+    assert set(json.loads(path.read_text())["samples"]) == {OURS}
+
+
+@pytest.mark.timeout(60)
+def test_each_client_calls_each_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limit = replace(TWO[0], name="limit", title="a limit", grpc=False)
+    monkeypatch.setattr(run, "PEERS", [*TWO, limit])
+    path = tmp_path / "raw.json"
+    arguments = ["--cross", "--tls", "--seconds", "0.001", "--rounds", "1", "--only", "unary_64", "--json", str(path)]
+    assert run.main(arguments) == 0
+    head, _, row, ours, theirs = capsys.readouterr().out.splitlines()[-5:]
+    assert head.split() == ["client,", "below", "server:", "penstock", "grpcio", "aio"]
+    assert row == "unary, 64 at once: calls/s, higher is better"
+    assert (ours.split()[0], len(ours.split())) == ("penstock", 3)
+    assert (theirs.split()[:2], len(theirs.split())) == (["grpcio", "aio"], 4)
+    raw = json.loads(path.read_text())
+    assert raw["tls"]
+    assert set(raw["samples"]) == {f"{client.name} calls {server.name}" for client in TWO for server in TWO}
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--only", "unknown"], ["--peers", "unknown"]])
