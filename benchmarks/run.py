@@ -5,7 +5,6 @@ while slows all of them.
 """
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -19,6 +18,7 @@ from benchmarks.cross import crossed, matrix
 from benchmarks.peers import PEERS, Peer
 from benchmarks.processes import Failed, run_scenarios
 from benchmarks.report import Samples, table
+from benchmarks.results import Results, write
 from benchmarks.sample import Sample
 from benchmarks.scenarios import SCENARIOS, Scenario
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         samples, failed = _measure(turns, scenarios, options.rounds, options.seconds, certificate)
     loads = {"before": load_before, "after": machine.load()}
     path = options.json or RESULTS / _file(options)
-    _write(path, {**asdict(facts), "tls": options.tls, "load": loads, "samples": _raw(samples)})
+    write(path, Results({**asdict(facts), "tls": options.tls, "load": loads}, samples))
     print(facts)
     how = "over TLS" if options.tls else "in plaintext"
     print(f"load {loads['before']:.2f} before, {loads['after']:.2f} after; {how}; medians of {options.rounds} rounds\n")
@@ -118,18 +118,6 @@ def _measure(
                 print(f"error: {error}", file=sys.stderr)
                 failed.add(peer.name)
     return {(peer, name): found for (peer, name), found in samples.items() if peer not in failed}, failed
-
-
-def _raw(samples: Samples) -> dict[str, dict[str, list[dict[str, object]]]]:
-    raw: dict[str, dict[str, list[dict[str, object]]]] = defaultdict(dict)
-    for (peer, scenario), rounds in samples.items():
-        raw[peer][scenario] = [asdict(sample) for sample in rounds]
-    return raw
-
-
-def _write(path: Path, results: dict[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
