@@ -1,6 +1,8 @@
 """The Rust engine: one HTTP/2 connection, and the paths taken once per message."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable
+from contextvars import Context
 from types import GenericAlias
 from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar, final, type_check_only
 
@@ -20,15 +22,21 @@ __all__ = [
     "Encoded",
     "ReadBuffer",
     "StreamBase",
+    "Waiter",
+    "begin_task",
     "broadcast",
     "hold_time",
     "live_connections",
     "now",
+    "reading_begins",
+    "reading_ends",
+    "reading_is_forgotten",
     "slice_begins",
     "turn_begins",
     "turn_over",
 ]
 
+_T = TypeVar("_T")
 _SendT = TypeVar("_SendT")
 _ReceiveT = TypeVar("_ReceiveT")
 
@@ -311,6 +319,33 @@ class StreamBase(Generic[_SendT, _ReceiveT]):
         """What the peer said that it compresses with."""
 
 @final
+class Waiter:
+    """A future for one task that waits for news of the engine, and one wait: `None`.
+
+    Whoever awaits it goes on at the end of the read that brought the news; or, where that is not within a read, in the
+    next turn of the loop.
+    """
+
+    def __new__(cls, event_loop: asyncio.AbstractEventLoop) -> Self: ...
+    def __await__(self) -> Generator[Any]: ...
+    def done(self) -> bool: ...
+    def cancelled(self) -> bool: ...
+    def result(self) -> None: ...
+    def set_result(self, none: None, /) -> None:
+        """The news is there. Harmless when repeated."""
+
+    def cancel(self, msg: object = None) -> bool:
+        """Have it raise CancelledError, in the next turn of the loop. False: it had ended."""
+
+    def get_loop(self) -> asyncio.AbstractEventLoop: ...
+    def add_done_callback(self, callback: Callable[[Waiter], object], /, *, context: Context | None = None) -> None: ...
+    def remove_done_callback(self, callback: Callable[[Waiter], object], /) -> int: ...
+    @property
+    def _asyncio_future_blocking(self) -> bool: ...
+    @_asyncio_future_blocking.setter
+    def _asyncio_future_blocking(self, blocking: bool) -> None: ...
+
+@final
 class Connection:
     """One HTTP/2 connection of either side, without a socket."""
 
@@ -509,6 +544,20 @@ def hold_time(seconds: float | None) -> None:
 
 def live_connections() -> int:
     """Connections whose memory is held, in the whole process."""
+
+def begin_task(
+    event_loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, _T], name: str, /
+) -> asyncio.Task[_T]:
+    """`event_loop.create_task(coroutine, name=name)`; within a read the first step comes at the end of that."""
+
+def reading_begins() -> bool:
+    """Gather who is woken, until `reading_ends`. False: within another read, or within a task; there is no end then."""
+
+def reading_ends() -> None:
+    """Run the steps of who was woken, then write what they sent."""
+
+def reading_is_forgotten() -> None:
+    """This is the child of a fork: the read in which that happened, if it did in one, is its parent's."""
 
 def turn_begins() -> bool:
     """A task lets others run. True: the loop should call `turn_over` in its next turn."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from penstock._ending import ReceiveT, SendT
+from penstock._engine import Waiter
 from penstock._sending import SendingStream
 from penstock.ends import End
 from penstock.errors import BusyError, EndOfStream, RpcError, UsageError
@@ -23,7 +24,7 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
 
     __slots__ = ("_receive_waiter", "_receiver")
 
-    _receive_waiter: asyncio.Future[None] | None
+    _receive_waiter: Waiter | None
     _receiver: asyncio.Task[Any] | None
     """Who awaits it."""
 
@@ -116,11 +117,11 @@ class ReceivingStream(SendingStream[SendT, ReceiveT]):
             finally:
                 self._receive_waiter = self._receiver = None
 
-    def _until_readable(self) -> asyncio.Future[None] | None:
+    def _until_readable(self) -> Waiter | None:
         """What to await before the next look; `None`: nothing. Whoever does forgets waiter and receiver behind it."""
         if self._await_message():
             return None
-        self._receive_waiter = waiter = self._loop.create_future()
+        self._receive_waiter = waiter = Waiter(self._loop)
         self._receiver = asyncio.current_task()
         return waiter
 

@@ -21,7 +21,7 @@ Payload: TypeAlias = bytes | _engine.Encoded[SendT] | _engine.Compressed
 QUEUED, NO_ROOM, CLOSED = 0, 1, 2
 """What `_push` answers."""
 
-NOBODY: dict[asyncio.Future[None], asyncio.Task[Any] | None] = {}
+NOBODY: dict[_engine.Waiter, asyncio.Task[Any] | None] = {}
 """What waits to send on a stream on which nothing does. It stays empty: most streams never need one of their own."""
 
 MESSAGES_PER_LOOK = 16
@@ -35,7 +35,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
 
     _ended_sending: bool
     _merged: SendT | None
-    _send_waiters: dict[asyncio.Future[None], asyncio.Task[Any] | None]
+    _send_waiters: dict[_engine.Waiter, asyncio.Task[Any] | None]
     _sources: tuple[tuple[asyncio.Timeout, asyncio.Task[object] | None], ...]
 
     def send_nowait(self, message: SendT | Encoded[SendT], *, compress: bool = True) -> None:
@@ -160,7 +160,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
 
     async def _room(self) -> None:
         if self._await_room():
-            waiter = self._loop.create_future()
+            waiter = _engine.Waiter(self._loop)
             if not self._send_waiters:
                 self._send_waiters = {}
             self._send_waiters[waiter] = asyncio.current_task()

@@ -8,6 +8,7 @@ from contextvars import copy_context
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from penstock import _engine
 from penstock._admission import Entrance
 from penstock._expansions import Line
 from penstock._lifetime import Lifetime
@@ -308,6 +309,6 @@ class ServerConnection(Transport):
         if self._core.timeouts is not NEVER:
             call._timeouts = self._core.timeouts
             call.set_message_timeouts()
-        call._task = task = self.loop.create_task(route.run(call), name=path)
+        call._task = task = _engine.begin_task(self.loop, route.run(call), path)
         # Not a `finally` in the task: a task cancelled before its first step never runs one.
         task.add_done_callback(call._on_handler_done, context=self._context)

@@ -9,7 +9,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
-from penstock import tls
+from penstock import _engine, tls
 from penstock.tls import PROTOCOL
 
 if TYPE_CHECKING:
@@ -87,6 +87,16 @@ class TlsSession:
     def buffer_updated(self, count: int) -> None:
         """The peer sent something. After a failure it is dropped, until the peer has read why."""
         self._heard, began = True, time.monotonic()
+        gathers = _engine.reading_begins()
+        try:
+            self._decrypt(count)
+            if not self._over and time.monotonic() - began > LONG_SECONDS:
+                self._owner._rest()
+        finally:
+            if gathers:
+                _engine.reading_ends()
+
+    def _decrypt(self, count: int) -> None:
         for start in range(0, count, PIECE_BYTES):
             if self._over:
                 return
@@ -95,8 +105,6 @@ class TlsSession:
                 self._shake_hands()
             if self.established:
                 self._read()
-        if time.monotonic() - began > LONG_SECONDS:
-            self._owner._rest()
 
     def write(self, data: bytes | memoryview) -> None:
         """Send what the engine gives."""

@@ -45,6 +45,7 @@ def _silence_after_fork() -> None:
     for transport in list(_live):
         transport.forget()
     _live.clear()
+    _engine.reading_is_forgotten()
 
 
 os.register_at_fork(after_in_child=_silence_after_fork)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import penstock
+from penstock import _engine
 from tests.e2e.support import (
     TINY,
     Echo,
@@ -139,7 +140,7 @@ async def test_a_send_that_is_cancelled_while_others_wait_wakes_them_all_the_sam
         assert sorted(note.text for note in gate.received[before:]) == ["1", "2", "4"]
 
 
-def _any_done(*futures: asyncio.Future[Any]) -> bool:
+def _any_done(*futures: asyncio.Future[Any] | _engine.Waiter) -> bool:
     return any(future.done() for future in futures)
 
 

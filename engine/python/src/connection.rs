@@ -7,6 +7,7 @@ use crate::codec::usage_error;
 use crate::crowd;
 use crate::metadata;
 use crate::shared::{Hooks, Shared};
+use crate::steps;
 use crate::stream::StreamBase;
 use bytes::Bytes;
 use penstock_core::wire::coding::Coding;
@@ -90,7 +91,7 @@ impl Connection {
             user_agent,
         };
         let read_view = PyMemoryView::from(read_buffer.as_any())?.unbind();
-        let shared = Arc::new(Shared::new(Core::new(settings)));
+        let shared = Shared::new(Core::new(settings));
         let made = clock::told(clock::nanos());
         Ok(Self { shared, read_buffer: read_buffer.unbind(), read_view, made, _counted: Counted::new() })
     }
@@ -124,7 +125,7 @@ impl Connection {
             self.shared.with(|core| core.feed(Bytes::new()));
             return Ok(());
         };
-        self.shared.read_on(py, &hooks)
+        steps::around(py, || self.shared.read_on(py, &hooks))
     }
 
     fn end_of_input(&self, py: Python<'_>) {
@@ -134,7 +135,7 @@ impl Connection {
 
     /// Writes all the socket takes.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        self.shared.flush(py)
+        steps::around(py, || self.shared.flush(py))
     }
 
     fn pause(&self) {

@@ -9,6 +9,7 @@
 //! - [`watch`] lets the program see messages pass by
 //! - [`lost`] gathers the calls that end with their connection
 //! - [`share`] and [`slice`] are what a connection, a task gets of a turn of the loop; [`crowd`] is who else is there
+//! - [`steps`] is what tasks do at the end of a read: [`waiter`] is what they awaited, [`beginning`] makes new ones
 //! - [`clock`] is the time connections are told
 //! - [`buffers`] holds the memory that crosses the seam
 //!
@@ -18,6 +19,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
 
 mod batch;
+mod beginning;
 mod birth;
 mod budget;
 mod buffers;
@@ -38,9 +40,11 @@ mod receive;
 mod share;
 mod shared;
 mod slice;
+mod steps;
 mod stream;
 mod tally;
 mod throttle;
+mod waiter;
 mod watch;
 
 use pyo3::prelude::*;
@@ -56,12 +60,17 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<connection::Connection>()?;
     module.add_class::<encoded::Encoded>()?;
     module.add_class::<stream::StreamBase>()?;
+    module.add_class::<waiter::Waiter>()?;
     module.add("MANY", only::many(module.py())?)?;
     module.add("DONE", Py::new(module.py(), done::Done)?)?;
     module.add_function(wrap_pyfunction!(encoded::broadcast, module)?)?;
     module.add_function(wrap_pyfunction!(clock::now, module)?)?;
     module.add_function(wrap_pyfunction!(clock::hold_time, module)?)?;
     module.add_function(wrap_pyfunction!(connection::live_connections, module)?)?;
+    module.add_function(wrap_pyfunction!(beginning::begin_task, module)?)?;
+    module.add_function(wrap_pyfunction!(steps::begin, module)?)?;
+    module.add_function(wrap_pyfunction!(steps::end, module)?)?;
+    module.add_function(wrap_pyfunction!(steps::forget, module)?)?;
     module.add_function(wrap_pyfunction!(slice::turn_begins, module)?)?;
     module.add_function(wrap_pyfunction!(slice::turn_over, module)?)?;
     module.add_function(wrap_pyfunction!(slice::slice_begins, module)?)?;

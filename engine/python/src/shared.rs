@@ -5,6 +5,7 @@ use crate::clock;
 use crate::lost::{self, Lost};
 use crate::metadata;
 use crate::slice::Slice;
+use crate::steps;
 use crate::stream::StreamBase;
 use fnv::FnvHashMap;
 use penstock_core::{Closed, Connection as Core, Event, Item, Origin, Outcome, Tally};
@@ -12,7 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Python's side of a connection; gone once its socket is.
 pub(crate) struct Hooks {
@@ -38,6 +39,7 @@ impl Hooks {
 }
 
 pub(crate) struct Shared {
+    this: Weak<Self>,
     core: Mutex<Core<MessageBody>>,
     hooks: Mutex<Option<Hooks>>,
     streams: Mutex<FnvHashMap<u32, Py<StreamBase>>>,
@@ -71,8 +73,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(crate) fn new(core: Core<MessageBody>) -> Self {
-        Self {
+    pub(crate) fn new(core: Core<MessageBody>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             core: Mutex::new(core),
             hooks: Mutex::new(None),
             streams: Mutex::default(),
@@ -85,7 +88,7 @@ impl Shared {
             excess: AtomicUsize::new(0),
             slowed: AtomicBool::new(false),
             slice: Slice::of_thread(),
-        }
+        })
     }
 
     /// Uses the core. A panic in it ends this connection, and nothing else.
@@ -128,14 +131,19 @@ impl Shared {
         lock(&self.streams).get(&id).map(|stream| stream.bind(py).clone())
     }
 
-    /// Has the loop flush once, after what it is about to run.
+    /// Has it flush once, after what the loop is about to run, or the steps at the end of a read.
     pub(crate) fn schedule(&self, py: Python<'_>) -> PyResult<()> {
-        if !self.scheduled.swap(true, Relaxed)
-            && let Some(hooks) = self.hooks(py)
-        {
-            hooks.call_soon.call1(py, (hooks.flush,))?;
+        if !self.scheduled.swap(true, Relaxed) && !steps::write_soon(|| self.this.upgrade()) {
+            return self.call_flush(py);
         }
         Ok(())
+    }
+
+    fn call_flush(&self, py: Python<'_>) -> PyResult<()> {
+        match self.hooks(py) {
+            Some(hooks) => hooks.call_soon.call1(py, (hooks.flush,)).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Tells the core the time before the first message of a turn; later ones share it.
@@ -150,13 +158,33 @@ impl Shared {
         if self.with(|core| core.has_work()) { self.schedule(py) } else { Ok(()) }
     }
 
-    /// Writes all the socket takes.
+    /// Writes all the socket takes, and reads on what waits.
     pub(crate) fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(hooks) = self.write(py)? else { return Ok(()) };
+        self.spent.store(0, Relaxed);
+        if self.backlog.load(Relaxed) && !self.resting.load(Relaxed) { self.read_on(py, &hooks) } else { Ok(()) }
+    }
+
+    /// The steps that a read led to are done. What still waits to be looked at has its next share in the next turn.
+    pub(crate) fn write_after_reading(&self, py: Python<'_>) {
+        if let Err(error) = self.write(py) {
+            error.write_unraisable(py, None);
+        }
+        if !self.backlog.load(Relaxed) {
+            self.spent.store(0, Relaxed);
+        } else if !self.resting.load(Relaxed)
+            && let Err(error) = self.schedule(py)
+        {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    fn write(&self, py: Python<'_>) -> PyResult<Option<Hooks>> {
         self.scheduled.store(false, Relaxed);
         let nanos = clock::nanos();
         self.slice.restart_at(nanos);
         let now = clock::told(nanos);
-        let Some(hooks) = self.hooks(py) else { return Ok(()) };
+        let Some(hooks) = self.hooks(py) else { return Ok(None) };
         while !self.paused.load(Relaxed) {
             let output = self.with(|core| {
                 core.tick(now);
@@ -169,8 +197,7 @@ impl Shared {
             }
         }
         self.dispatch(py, &hooks);
-        self.spent.store(0, Relaxed);
-        if self.backlog.load(Relaxed) && !self.resting.load(Relaxed) { self.read_on(py, &hooks) } else { Ok(()) }
+        Ok(Some(hooks))
     }
 
     /// Tells Python what happened. One failing listener does not keep the news from the others.
