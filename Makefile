@@ -14,7 +14,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js generators check conformance http2 bench bench-full bench-load idle gen fmt lock clean
+.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js grpc-go-peer generators check conformance http2 bench bench-full bench-load idle gen fmt lock clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -133,6 +133,10 @@ build/interop/js/node_modules/.package-lock.json: tests/interop/standard/js/pack
 	cp tests/interop/standard/js/package.json $< build/interop/js
 	npm ci --prefix build/interop/js --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# A peer of the benchmarks; go itself knows what is still fresh.
+grpc-go-peer: ## build the benchmarks' programs that use grpc-go
+	cd benchmarks/peers/grpc_go && go build -buildvcs=false -o $(CURDIR)/build/benchmarks/grpc_go/ ./...
 
 build/lock/bin/pip-compile:
 	$(PYTHON) -m venv build/lock

@@ -94,6 +94,22 @@ def _on_uvloop(peer: Peer) -> Peer:
     return Peer(name, title, server, client, packages=packages, scenarios=peer.scenarios, usual=False)
 
 
+def _grpc_go() -> Peer:
+    programs = FOLDER / "build/benchmarks/grpc_go"
+    parts = ("server", "client", "holder", "loader", "starter")
+    server, client, holder, loader, starter = ([str(programs / part)] for part in parts)
+    required = (Path(__file__).parent / "grpc_go/go.mod").read_text("utf-8").split()
+    version = required[required.index("google.golang.org/grpc") + 1]
+    return Peer(
+        "grpc_go",
+        "grpc-go",
+        *(server, client, holder, loader, starter),
+        made_of={"grpc-go": version},
+        make="grpc-go-peer",
+        made=programs / "starter",
+    )
+
+
 OURS = "penstock_aio"
 """What the others are compared with."""
 
@@ -103,6 +119,7 @@ _GRPCIO = _python("grpcio_aio", "grpcio aio", "grpcio", "protobuf")
 PEERS: Sequence[Peer] = [
     _PENSTOCK,
     _GRPCIO,
+    _grpc_go(),
     _python("bare_engine", "bare engine", "penstock", "protobuf"),
     replace(_python("raw_asyncio", "raw asyncio", "protobuf", scenarios={"ping_pong", "unary"}), grpc=False),
     _on_uvloop(_PENSTOCK),

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Writes pb/*.pb.go anew from ../../bench.proto. Needs Go, and a Python that has grpcio-tools for its protoc:
+#   PYTHON=../../../.venv/bin/python ./generate.sh
+set -euo pipefail
+cd "$(dirname "$0")"
+
+plugins=$(mktemp -d)
+trap 'rm -rf "$plugins"' EXIT
+GOBIN=$plugins go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+GOBIN=$plugins go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+
+# bench.proto has no go_package, for it is everybody's: so protoc is told the Go package here.
+PATH=$plugins:$PATH "${PYTHON:-python3}" -m grpc_tools.protoc --proto_path=../.. \
+    --go_out=. --go_opt=module=grpcgo --go_opt=Mbench.proto=grpcgo/pb \
+    --go-grpc_out=. --go-grpc_opt=module=grpcgo --go-grpc_opt=Mbench.proto=grpcgo/pb bench.proto
