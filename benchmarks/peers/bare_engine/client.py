@@ -1,9 +1,9 @@
 """The client."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -11,7 +11,8 @@ from benchmarks.bench_pb2 import Reply, Request
 from benchmarks.measure import at_once, main
 from benchmarks.peers.bare_engine.connection import NOTHING, BareConnection, codec, fail_loudly
 from benchmarks.peers.bare_engine.streams import NO_ROOM, BareStream, Sender
-from benchmarks.work import RAW, RAW_MESSAGE, SUBSCRIBERS, TEXT, check
+from benchmarks.work import RAW, RAW_MESSAGE, SERVER_NAME, SUBSCRIBERS, TEXT, check
+from penstock import tls
 from penstock._engine import Codec, StreamBase
 
 __all__ = ["BareClient"]
@@ -178,7 +179,7 @@ class BareClient:
 
     def _open(self, call: Any, path: str, request: bytes | None) -> asyncio.Future[Any]:
         call.over = over = self._future()
-        self._engine.open(call, path, "localhost", self._secure, None, None, request)
+        self._engine.open(call, path, SERVER_NAME, self._secure, None, None, request)
         return over
 
     async def unary(self) -> None:
@@ -216,7 +217,7 @@ class BareClient:
         """Send a text, wait for it."""
         latencies = []
         call = PingPong(PROTOBUF)
-        self._engine.open(call, f"{BENCH}/BothStream", "localhost", self._secure, None, None, None)
+        self._engine.open(call, f"{BENCH}/BothStream", SERVER_NAME, self._secure, None, None, None)
         call._await_message()
         for _ in range(count):
             started = perf_counter()
@@ -247,7 +248,7 @@ class BareClient:
         over = self._deliveries.expect(SUBSCRIBERS)
         streams = [Subscriber(PROTOBUF, self._deliveries) for _ in range(SUBSCRIBERS)]
         for stream in streams:
-            self._engine.open(stream, f"{BENCH}/Subscribe", "localhost", self._secure, None, None, b"")
+            self._engine.open(stream, f"{BENCH}/Subscribe", SERVER_NAME, self._secure, None, None, b"")
         await over
         try:
             yield
@@ -272,8 +273,9 @@ class ClientConnection(BareConnection):
 
 
 @asynccontextmanager
-async def connect(address: str, context: ssl.SSLContext | None = None) -> AsyncIterator[BareClient]:
+async def connect(address: str, ca: Path | None) -> AsyncIterator[BareClient]:
     """Give a client of the server at this address."""
+    context = tls.client_context(ca) if ca else None
     fail_loudly()
     host, _, port = address.rpartition(":")
     connect_to = asyncio.get_running_loop().create_connection

@@ -6,6 +6,7 @@ import ssl
 import sys
 from typing import Any, cast
 
+from benchmarks.work import SERVER_NAME
 from penstock._engine import Codec, Connection, ReadBuffer
 from penstock._tls_session import TlsSession
 
@@ -38,7 +39,7 @@ class BareConnection(asyncio.BufferedProtocol):
         )
         self.ready = self.loop.create_future()
         """Done when the peer's SETTINGS came."""
-        name = "localhost" if client else None
+        name = SERVER_NAME if client else None
         self._session = None if context is None else TlsSession(cast(Any, self), context, name)
         # The loop calls the engine itself: no Python frame between the socket and what came.
         reader = self._session or self.engine

@@ -1,6 +1,5 @@
 """The server."""
 
-import argparse
 import asyncio
 import ssl
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from typing import Any
 from benchmarks.bench_pb2 import Reply, Request
 from benchmarks.peers.bare_engine.connection import BareConnection, codec, fail_loudly
 from benchmarks.peers.bare_engine.streams import BATCH, NO_ROOM, BareStream, Sender
+from benchmarks.programs import Own, serve
 from benchmarks.work import RAW, RAW_MESSAGE, TEXT, announce, check, until_told
 from penstock import tls
 from penstock._engine import Codec, Encoded, broadcast
@@ -219,12 +219,9 @@ METHODS: dict[str, tuple[Any, Codec]] = {
 }
 
 
-async def main() -> None:
+async def main(own: Own | None) -> None:
     """Serve until told to stop."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tls", nargs=2)
-    options = parser.parse_args()
-    context = None if options.tls is None else tls.server_context(*options.tls)
+    context = tls.server_context(own.certificate, own.key) if own else None
     fail_loudly()
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(lambda: ServerConnection(context), "127.0.0.1", 0)
@@ -234,4 +231,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve(main)

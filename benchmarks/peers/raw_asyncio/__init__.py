@@ -2,5 +2,5 @@
 
 What stands on a wire of gRPC for one message, prefix and protobuf, goes there and back as it is. The server answers
 where the loop tells of bytes; the client is a task that awaits each answer, as that of every peer. Both are
-`BufferedProtocol`s: a `Protocol` has the loop allocate 256 KiB for each read.
+`BufferedProtocol`s: for a `Protocol` the loop allocates 256 KiB for each read. TLS is the loop's own.
 """

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from time import perf_counter
 from typing import cast
 
 from benchmarks.bench_pb2 import Request
 from benchmarks.measure import main
-from benchmarks.work import TEXT, check
+from benchmarks.work import SERVER_NAME, TEXT, check
+from penstock import tls
 
 __all__ = ["EchoClient"]
 
@@ -57,10 +59,13 @@ class EchoClient(asyncio.BufferedProtocol):
 
 
 @asynccontextmanager
-async def connect(address: str) -> AsyncIterator[EchoClient]:
+async def connect(address: str, ca: Path | None) -> AsyncIterator[EchoClient]:
     """Give a client of the server at this address."""
+    context = tls.client_context(ca) if ca else None
     host, _, port = address.rpartition(":")
-    transport, client = await asyncio.get_running_loop().create_connection(EchoClient, host, int(port))
+    connect_to = asyncio.get_running_loop().create_connection
+    name = SERVER_NAME if context else None
+    transport, client = await connect_to(EchoClient, host, int(port), ssl=context, server_hostname=name)
     yield client
     transport.close()
 

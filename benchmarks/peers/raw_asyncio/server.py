@@ -3,7 +3,9 @@
 import asyncio
 from typing import cast
 
+from benchmarks.programs import Own, serve
 from benchmarks.work import announce, until_told
+from penstock import tls
 
 __all__ = ["Echo"]
 
@@ -26,13 +28,14 @@ class Echo(asyncio.BufferedProtocol):
         self._write(self._buffer[:nbytes])
 
 
-async def main() -> None:
+async def main(own: Own | None) -> None:
     """Serve until told to stop."""
-    listening = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0)
+    context = tls.server_context(own.certificate, own.key) if own else None
+    listening = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0, ssl=context)
     host, port = listening.sockets[0].getsockname()
     announce(f"{host}:{port}")
     await until_told()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve(main)
