@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import inspect
+import itertools
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import penstock
 from penstock import _engine
 from penstock._server_connection import ServerConnection
 from penstock._transport import Transport
-from tests.unit.memory import Ends, both_ends, settle
+from tests.unit.memory import Ends, both_ends, connected, settle
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,6 +69,28 @@ async def test_a_send_that_is_cancelled_before_its_first_step_has_sent_its_messa
         await settle()
         assert sending.cancelled()
         assert await ends.server.receive() == b"sent"
+
+
+async def test_a_turn_of_the_loop_writes_once_while_a_crowd_waits_to_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    go, written = asyncio.Event(), []
+
+    async def answer(stream: penstock.ServerStream[bytes, bytes]) -> None:
+        await go.wait()
+        await stream.send(bytes(64 * 1024))
+
+    async with connected(fallback=answer) as channel, contextlib.AsyncExitStack() as stack:
+        for _ in range(40):
+            await stack.enter_async_context(channel.stream("/test.Service/Method"))
+        await settle()
+        _near, far = channel.wires
+        monkeypatch.setattr(far, "_pause", lambda: None)  # its socket takes everything
+        go.set()
+        while len(far.written) < 40 * 64 * 1024:
+            await asyncio.sleep(0)
+            written.append(len(far.written))
+    # A piece of 256 KiB in a turn; what the last 16 have left goes together, and frames have heads.
+    growth = [after - before for before, after in itertools.pairwise(written)]
+    assert max(growth) <= 600 * 1024
 
 
 # The awaitable of a receive.

@@ -222,6 +222,12 @@ impl<B: Body> Connection<B> {
             || self.phase != Phase::Closed && (self.ready.is_set() || pipe.has_own() || self.schedule.has_work(&pipe))
     }
 
+    /// So many streams have something to send that the next write should wait for a turn of the loop.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.schedule.is_crowded()
+    }
+
     /// Takes what happened, in order.
     pub fn take_events(&mut self) -> Vec<Event<B>> {
         self.charge();

@@ -64,6 +64,12 @@ impl Schedule {
         !self.dirty.is_empty() || !self.lines.is_empty() && self.window(pipe) > 0 && pipe.is_settled()
     }
 
+    /// More streams wait than one write serves: who was served should fill up before the next one, and who came
+    /// meanwhile should go before it.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.lines.len() > OUTPUT_LIMIT / QUANTUM_BYTES
+    }
+
     /// The window of a stream grew, or may have.
     pub(crate) fn window_grew<B>(&mut self, id: u32, stream: &mut Stream<B>) {
         if stream.sending == Sending::Window {
@@ -141,7 +147,11 @@ impl Schedule {
 
 impl Lines {
     fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.circle.is_empty()
+        self.len() == 0
+    }
+
+    fn len(&self) -> usize {
+        self.fresh.len() + self.circle.len()
     }
 
     /// Whose portion is next.
@@ -162,7 +172,7 @@ impl Lines {
 
     /// Streams that ended in line leave it at the latest when they are most of it; a closed window moves nobody.
     fn forget_dead<B>(&mut self, streams: &Streams<B>) {
-        if self.fresh.len() + self.circle.len() > 2 * streams.len() + 64 {
+        if self.len() > 2 * streams.len() + 64 {
             self.fresh.retain(|id| streams.contains_key(id));
             self.circle.retain(|id| streams.contains_key(id));
         }

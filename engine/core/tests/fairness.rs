@@ -134,6 +134,21 @@ fn a_new_short_answer_does_not_wait_behind_long_ones() {
 }
 
 #[test]
+fn more_streams_than_one_write_serves_are_a_crowd() {
+    let mut server = server(4);
+    let ids: Vec<u32> = (0..17).map(|i| 2 * i + 1).collect();
+    for &id in &ids {
+        assert!(!server.end.connection.is_crowded(), "16 share one write");
+        call(&mut server, id);
+        server.end.send_all(id, [pattern(0, 64 * KIB)]);
+    }
+    // Who sends is put into line by the flush that comes next.
+    flush(&mut server);
+    assert!(server.end.connection.is_crowded());
+    reset_all(server, ids);
+}
+
+#[test]
 fn a_trailer_waits_for_nobody() {
     let mut server = server_without_window(4);
     for id in [1, 3] {
