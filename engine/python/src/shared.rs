@@ -139,6 +139,11 @@ impl Shared {
         Ok(())
     }
 
+    /// Has the loop flush in its next turn, whatever goes on in this one.
+    fn schedule_turn(&self, py: Python<'_>) -> PyResult<()> {
+        if self.scheduled.swap(true, Relaxed) { Ok(()) } else { self.call_flush(py) }
+    }
+
     fn call_flush(&self, py: Python<'_>) -> PyResult<()> {
         match self.hooks(py) {
             Some(hooks) => hooks.call_soon.call1(py, (hooks.flush,)).map(drop),
@@ -173,7 +178,7 @@ impl Shared {
         if !self.backlog.load(Relaxed) {
             self.spent.store(0, Relaxed);
         } else if !self.resting.load(Relaxed)
-            && let Err(error) = self.schedule(py)
+            && let Err(error) = self.schedule_turn(py)
         {
             error.write_unraisable(py, None);
         }
@@ -196,7 +201,7 @@ impl Shared {
             if more && crowded {
                 // A call that came meanwhile would wait until the socket is full, and then for all who were served and
                 // fill up again: beside 1,000 busy streams a turn took 27 ms of CPU like that, and takes 3.
-                self.schedule(py)?;
+                self.schedule_turn(py)?;
             }
             if !more || crowded {
                 break;
