@@ -14,7 +14,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js grpc-go-peer generators check conformance http2 bench bench-full bench-load idle gen fmt lock clean
+.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js grpc-go-peer generators check conformance http2 bench bench-full bench-load idle gen fmt lock clean demo-tokens
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -26,6 +26,9 @@ build: $(ENGINE) ## build the engine (again only when engine/ or Cargo.* change)
 
 demo: build ## run the tutorial's programs and show both sides of each
 	$(BIN)/python -m examples.tutorial.demo
+
+demo-tokens: build ## let clients ask a stand-in for a language model, and show its tokens as they come
+	$(BIN)/python -m examples.tokens.demo
 
 leak: build ## let clients vanish from servers of grpcio and of ours, and see which still answer (Go: the tutorial's too)
 	$(BIN)/python -m examples.leak
@@ -81,6 +84,7 @@ gen: build ## write the generated code of examples/, tests/protos and src/pensto
 	$(BIN)/penstock generate proto --out src/penstock/services --pool penstock.services.pool
 	$(BIN)/penstock generate examples/tutorial
 	$(BIN)/penstock generate examples/image_service
+	$(BIN)/penstock generate examples/tokens
 	$(BIN)/penstock generate --grpc tests/protos
 	$(BIN)/python -m tools.life
 
