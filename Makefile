@@ -14,7 +14,7 @@ PYTHON_FOLDERS := $(wildcard src tests examples benchmarks tools)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js grpc-go-peer generators check conformance http2 bench bench-full bench-load idle gen fmt lock clean demo-tokens
+.PHONY: help setup build demo leak test attack soak soak-full interop grpc-go grpc-js grpc-go-peer generators check conformance http2 bench bench-full bench-load idle gen fmt lock clean demo-tokens demo-images
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -32,6 +32,9 @@ demo-tokens: build ## let clients ask a stand-in for a language model, and show 
 
 leak: build ## let clients vanish from servers of grpcio and of ours, and see which still answer (Go: the tutorial's too)
 	$(BIN)/python -m examples.leak
+
+demo-images: build ## have pictures improved by calls and by streams, on grpcio and on ours: what is image work, what is not (Go: its client)
+	$(BIN)/python -m examples.image_service
 
 test: build ## run every test: the engine's in Rust, then all of tests/
 	cargo test --quiet --locked --package penstock-core --all-features
@@ -98,7 +101,7 @@ lock: build/lock/bin/pip-compile ## write requirements-dev.lock again from pypro
 		--strip-extras --extra uvloop --extra codegen --extra testing --output-file requirements-dev.lock pyproject.toml requirements-dev.in
 
 clean: ## remove everything that was made: .venv, the engine, caches
-	rm -rf $(VENV) $(ENGINE) examples/tutorial/go/bin target build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ENGINE) examples/*/go/bin target build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find $(PYTHON_FOLDERS) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(REQUIREMENTS): requirements-dev.lock

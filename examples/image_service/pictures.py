@@ -24,13 +24,11 @@ def photograph(width: int, height: int, seed: int) -> Image.Image:
     return ImageChops.add(picture, _grain(width, height, chance))
 
 
-def write(folder: Path, count: int, width: int, height: int) -> Iterator[Path]:
-    """Write so many pictures as JPEG, one after another."""
+def write(folder: Path, count: int, width: int, height: int) -> None:
+    """Write so many pictures as JPEG."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        path = folder / f"picture-{number:03}.jpg"
-        photograph(width, height, seed=number).save(path, "JPEG", quality=88)
-        yield path
+        photograph(width, height, seed=number).save(folder / f"picture-{number:03}.jpg", quality=88)
 
 
 def _ridge(width: int, height: int, nearness: int, chance: random.Random) -> Iterator[tuple[float, float]]:

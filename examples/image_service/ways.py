@@ -56,8 +56,12 @@ async def stream(client: ImagesClient, paths: Iterable[Path], _together: int) ->
                 async for data, last in results:
                     yield Improved(sent.popleft(), data, last.image_seconds, last.problem)
             await sending
+        except penstock.Cancelled:
+            await sending  # a file that cannot be read has cancelled the call
+            raise
         finally:
             sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
 
 
 async def lockstep(client: ImagesClient, paths: Iterable[Path], _together: int) -> Results:
