@@ -23,7 +23,7 @@ def latency(plan: Plan) -> Outcome:
     """Measure with each other peer in turn."""
     lines, raw = [HEAD], {}
     for other in plan.others:
-        with serving(other, plan.tls) as running:
+        with serving(other, plan.shown) as running:
             plan.tell(f"latency: what {other.title} can do")
             most = [running.maximum(plan.streams, 1, plan.seconds) for _ in range(plan.rounds)]
         rate = median(each.rate for each in most) / 2
@@ -39,7 +39,7 @@ def latency(plan: Plan) -> Outcome:
 def _at(plan: Plan, other: Peer, rate: float) -> dict[str, list[Trips]]:
     found: dict[str, list[Trips]] = defaultdict(list)
     for peer in plan.turns(f"latency at {rate:,.0f} a second", [plan.ours, other]):
-        with serving(peer, plan.tls) as running:
+        with serving(peer, plan.shown) as running:
             found[peer.name].append(running.steady(plan.streams, 1, plan.seconds, rate))
     return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.load.programs import Tls
+from benchmarks.certificate import Certificate
 from benchmarks.peers import OURS, Peer
 
 __all__ = ["Outcome", "Plan"]
@@ -20,14 +20,14 @@ class Plan:
     rounds: int
     seconds: float
     """Of each measurement."""
-    certificate: Tls
+    certificate: Certificate
     over_tls: bool
     tell: Callable[[str], None]
     """Hears of what begins."""
 
     @property
-    def tls(self) -> Tls | None:
-        """Say what protects the connections."""
+    def shown(self) -> Certificate | None:
+        """Give what servers show to all clients, if anything."""
         return self.certificate if self.over_tls else None
 
     @property

@@ -6,28 +6,19 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from benchmarks.certificate import Certificate
 from benchmarks.load.lines import Beside, Crowd, Start, Trips
 from benchmarks.peers import FOLDER, Peer
 from benchmarks.processes import STOP_SECONDS, Failed, address_of
 from benchmarks.work import SERVER_VARIABLE
 
-__all__ = ["Running", "Tls", "serving"]
+__all__ = ["Running", "serving"]
 
 CLIENT_SECONDS = 120.0
 """A loader is done by then, whatever it does."""
-
-
-@dataclass(frozen=True)
-class Tls:
-    """Files in PEM, of a server that is called localhost."""
-
-    authority: Path
-    certificate: Path
-    key: Path
 
 
 @dataclass(frozen=True)
@@ -37,7 +28,7 @@ class Running:
     peer: Peer
     address: str
     process: int
-    tls: Tls | None
+    certificate: Certificate | None
 
     def maximum(self, streams: int, connections: int, seconds: float) -> Trips:
         """Find what the peer can do."""
@@ -63,7 +54,7 @@ class Running:
         return self._run([*self.peer.loader, self.address, str(section), *map(str, numbers)])
 
     def _run(self, command: Sequence[str]) -> dict[str, Any]:
-        trusted = [] if self.tls is None else ["--tls", str(self.tls.authority)]
+        trusted = [] if self.certificate is None else ["--tls", str(self.certificate.ca)]
         try:
             done = subprocess.run(
                 [*command, *trusted],
@@ -83,22 +74,22 @@ class Running:
 
 
 @contextmanager
-def serving(peer: Peer, tls: Tls | None) -> Iterator[Running]:
+def serving(peer: Peer, certificate: Certificate | None) -> Iterator[Running]:
     """Start a server, and end it afterwards.
 
     Args:
         peer: Whose.
-        tls: Its certificate; `None`: plaintext.
+        certificate: What it shows; `None`: plaintext.
 
     Raises:
         Failed: It did not start, or did not end when it was told.
     """
-    protected = [] if tls is None else ["--tls", str(tls.certificate), str(tls.key)]
+    protected = [] if certificate is None else ["--tls", str(certificate.chain), str(certificate.key)]
     process = subprocess.Popen(
         [*peer.server, *protected], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        yield Running(peer, address_of(peer, process), process.pid, tls)
+        yield Running(peer, address_of(peer, process), process.pid, certificate)
         process.communicate(timeout=STOP_SECONDS)  # closes its standard input
     except subprocess.TimeoutExpired as error:
         msg = f"the server of {peer.title} did not end within {STOP_SECONDS:g} s"

@@ -3,18 +3,15 @@
 import argparse
 import json
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import trustme
-
 from benchmarks import machine
+from benchmarks.certificate import made
 from benchmarks.load.beside import beside
 from benchmarks.load.latency import latency
 from benchmarks.load.plan import Outcome, Plan
-from benchmarks.load.programs import Tls
 from benchmarks.load.spread import spread_out
 from benchmarks.load.start import start
 from benchmarks.peers import OURS, PEERS
@@ -43,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peers = [peer for peer in PEERS if peer.name in wanted and peer.loader and not peer.why_missing]
     facts, raw = machine.facts(peers), {}
     print(f"{facts}\nload {machine.load():.2f} before; medians of {options.rounds} rounds (range)")
-    with tempfile.TemporaryDirectory() as folder:
-        certificate = _certificate(Path(folder))
+    with made() as certificate:
         plan = Plan(peers, options.streams, options.rounds, options.seconds, certificate, options.tls, _tell)
         try:
             for name in options.sections or SECTIONS:
@@ -78,17 +74,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _tell(text: str) -> None:
     print(text, file=sys.stderr)
-
-
-def _certificate(folder: Path) -> Tls:
-    authority, server = trustme.CA(), None
-    server = authority.issue_cert("localhost", "127.0.0.1")
-    files = Tls(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    authority.cert_pem.write_to_path(files.authority)
-    server.private_key_pem.write_to_path(files.key)
-    for number, blob in enumerate(server.cert_chain_pems):
-        blob.write_to_path(files.certificate, append=number > 0)
-    return files
 
 
 if __name__ == "__main__":

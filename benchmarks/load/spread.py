@@ -32,7 +32,7 @@ def spread_out(plan: Plan) -> Outcome:
     for number in range(plan.rounds):
         for streams, connections in cells:
             plan.tell(f"spread: round {number + 1} of {plan.rounds}, {streams} streams on {connections} connections")
-            with serving(wide, plan.tls) as running:
+            with serving(wide, plan.shown) as running:
                 found[streams, connections].append(running.steady(streams, connections, plan.seconds, RATE))
     costs = {cell: [each.cpu_us for each in rounds] for cell, rounds in found.items()}
     lines = [["CPU us, there and back", *[f"{many} connections" for many in CONNECTIONS]]]

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 
+from benchmarks.certificate import Certificate
 from benchmarks.load.lines import Start
 from benchmarks.load.plan import Outcome, Plan
-from benchmarks.load.programs import Tls, serving
+from benchmarks.load.programs import serving
 from benchmarks.load.tables import aligned, ratio, spread
 from benchmarks.peers import OURS, Peer
 
@@ -38,8 +39,8 @@ def start(plan: Plan) -> Outcome:
     lines, raw = [["ms", *[peer.title for peer in peers]]], {}
     for other in others:
         lines[0] += [f"ratio to {other.title}", "promised", ""]
-    for title, tls in (("plain", None),):
-        starts = _starts(plan, peers, title, tls)
+    for title, certificate in (("plain", None), ("TLS", plan.certificate)):
+        starts = _starts(plan, peers, title, certificate)
         for row, value in ROWS:
             values = {peer.name: [value(line) for line in starts[peer.name]] for peer in peers}
             cells = [f"{row}, {title}", *[spread(values[peer.name], 1e-3) for peer in peers]]
@@ -52,10 +53,10 @@ def start(plan: Plan) -> Outcome:
     return Outcome(aligned(lines), raw)
 
 
-def _starts(plan: Plan, peers: Sequence[Peer], title: str, tls: Tls | None) -> Starts:
+def _starts(plan: Plan, peers: Sequence[Peer], title: str, certificate: Certificate | None) -> Starts:
     found: dict[str, list[Start]] = defaultdict(list)
     with ExitStack() as stack:
-        servers = {peer.name: stack.enter_context(serving(peer, tls)) for peer in peers}
+        servers = {peer.name: stack.enter_context(serving(peer, certificate)) for peer in peers}
         for server in servers.values():
             server.start()  # the first one compiles, and fills the caches of files
         for peer in plan.turns(f"start, {title}", peers, plan.rounds * STARTS_OF_A_ROUND):
