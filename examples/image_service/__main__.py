@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,13 +11,14 @@ from pathlib import Path
 from examples.image_service import go_client, report
 from examples.image_service.albums import ALBUMS, TINY, Album
 from examples.image_service.comparison import SERVERS, Results, Row, compare, serving
+from examples.image_service.workers import cores
 from examples.leak import machine
 from examples.tutorial.programs import PROJECT
 
 BUILD = PROJECT / "build/images"
 PYTHON_CLIENT = [sys.executable, "-m", "examples.image_service.client"]
 
-CORES = len(os.sched_getaffinity(0))
+CORES = cores()
 ONE_BY_ONE = [Row(server, how) for server in SERVERS for how in ("unary", "lockstep", "stream")]
 AT_ONCE = [row for server in SERVERS for row in (Row(server, "unary", CORES + 1), Row(server, "stream"))]
 

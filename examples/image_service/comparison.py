@@ -9,7 +9,11 @@ from pathlib import Path
 
 from examples.tutorial.programs import Program
 
-SERVERS: Mapping[str, str] = {"grpcio": "grpcio_server", "Penstock": "server"}
+SERVERS: Mapping[str, str] = {
+    "grpcio, threads": "grpcio_threads",
+    "grpcio, asyncio": "grpcio_server",
+    "Penstock": "server",
+}
 
 RUN_TIMEOUT_SECONDS = 300
 
@@ -30,7 +34,7 @@ class Row:
             "lockstep": "a stream, one by one",
             "stream": "a stream",
         }
-        return f"{self.server}, {words[self.how]}"
+        return f"{self.server}: {words[self.how]}"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
+from typing import Any
 
 import grpc
 
@@ -10,6 +11,9 @@ from examples.image_service.images_pb2 import Picture, Result
 from examples.image_service.pieces import PiecesError
 from examples.image_service.work import NotAPictureError
 from examples.image_service.workers import Workers
+
+OPTIONS = [("grpc.so_reuseport", 0)]
+"""Without this a second server takes the same port, and half of the calls."""
 
 Context = grpc.aio.ServicerContext[Picture, Result]
 
@@ -35,7 +39,7 @@ class Images:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
 
-def methods(images: Images) -> grpc.GenericRpcHandler:
+def methods(images: Any) -> grpc.GenericRpcHandler:
     """Register the handlers, as generated code does."""
     read, write = Picture.FromString, Result.SerializeToString
     return grpc.method_handlers_generic_handler(
@@ -47,21 +51,29 @@ def methods(images: Images) -> grpc.GenericRpcHandler:
     )
 
 
+def listen(server: grpc.Server | grpc.aio.Server, address: str) -> None:
+    """Listen on an address, and say so.
+
+    Raises:
+        OSError: It cannot be listened on.
+    """
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: {error}") from error
+    print(f"listening on {address.rpartition(':')[0]}:{port}", flush=True)
+
+
 async def serve(address: str, workers: Workers) -> None:
     """Serve until cancelled.
 
     Raises:
         OSError: The address cannot be listened on.
     """
-    # Without this a second server takes the same port, and half of the calls.
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(options=OPTIONS)
     server.add_generic_rpc_handlers([methods(Images(workers))])
-    try:
-        port = server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise OSError(f"cannot listen on {address}: {error}") from error
+    listen(server, address)
     await server.start()
-    print(f"listening on {address.rpartition(':')[0]}:{port}", flush=True)
     await server.wait_for_termination()
 
 

@@ -25,22 +25,46 @@ def cut(data: bytes) -> Iterator[tuple[bytes, bool]]:
         yield data[begin:end], end < len(data)
 
 
+class Joiner:
+    """Puts the pieces of one picture after another together."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._bytes = 0
+
+    def add(self, data: bytes, more: bool) -> bytes | None:
+        """Take the next piece, and give the picture if it was the last.
+
+        Raises:
+            PiecesError: A picture has more than MAX_PICTURE_BYTES.
+        """
+        self._parts.append(data)
+        self._bytes += len(data)
+        if self._bytes > MAX_PICTURE_BYTES:
+            raise PiecesError(f"a picture has at most {MAX_PICTURE_BYTES >> 20} MiB")
+        if more:
+            return None
+        parts, self._parts, self._bytes = self._parts, [], 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def end(self) -> None:
+        """Take the end of the stream.
+
+        Raises:
+            PiecesError: It comes within a picture.
+        """
+        if self._parts:
+            raise PiecesError("the stream ended within a picture")
+
+
 async def joined(messages: AsyncIterable[PieceT]) -> AsyncGenerator[tuple[bytes, PieceT], None]:
     """Give each picture whole, with its last message.
 
     Raises:
-        PiecesError: A picture has more than MAX_PICTURE_BYTES, or the stream ends within one.
+        PiecesError: What came makes no picture.
     """
-    parts: list[bytes] = []
-    size = 0
+    joiner = Joiner()
     async for message in messages:
-        parts.append(message.data)
-        size += len(parts[-1])
-        if size > MAX_PICTURE_BYTES:
-            raise PiecesError(f"a picture has at most {MAX_PICTURE_BYTES >> 20} MiB")
-        if not message.more:
-            yield parts[0] if len(parts) == 1 else b"".join(parts), message
-            parts.clear()
-            size = 0
-    if parts:
-        raise PiecesError("the stream ended within a picture")
+        if (data := joiner.add(message.data, message.more)) is not None:
+            yield data, message
+    joiner.end()

@@ -1,4 +1,4 @@
-"""What both servers do with a picture: what is Penstock's and what is grpcio's is in their own files."""
+"""What the servers do with a picture: what is Penstock's and what is grpcio's is in their own files."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import aclosing
@@ -15,10 +15,7 @@ async def improve(request: Picture, workers: Workers) -> Result:
     Raises:
         NotAPictureError: It is none.
     """
-    outcome = await workers.begin(request.data)
-    if isinstance(outcome, NotAPictureError):
-        raise outcome
-    return Result(data=outcome.data, image_seconds=outcome.image_seconds)
+    return result(await workers.begin(request.data))
 
 
 async def improve_all(requests: AsyncIterable[Picture], workers: Workers) -> AsyncGenerator[Result, None]:
@@ -29,11 +26,23 @@ async def improve_all(requests: AsyncIterable[Picture], workers: Workers) -> Asy
     """
     async with aclosing(workers.in_order(joined(requests))) as outcomes:
         async for outcome in outcomes:
-            for result in _results(outcome):
-                yield result
+            for message in results(outcome):
+                yield message
 
 
-def _results(outcome: Outcome) -> Iterator[Result]:
+def result(outcome: Outcome) -> Result:
+    """Give the one message that says what became of a picture.
+
+    Raises:
+        NotAPictureError: It was none.
+    """
+    if isinstance(outcome, NotAPictureError):
+        raise outcome
+    return Result(data=outcome.data, image_seconds=outcome.image_seconds)
+
+
+def results(outcome: Outcome) -> Iterator[Result]:
+    """Give the messages that say what became of a picture."""
     if isinstance(outcome, NotAPictureError):
         yield Result(problem=str(outcome))
         return

@@ -48,11 +48,11 @@ def improve(data: bytes) -> Improved:
 def _read(data: bytes) -> Image.Image:
     try:
         with Image.open(BytesIO(data)) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise NotAPictureError(f"{opened.width} x {opened.height} are more than {MAX_PIXELS} pixels")
-            return ImageOps.exif_transpose(opened).convert("RGB")
+            pixels = opened.width * opened.height
+            if pixels <= MAX_PIXELS:
+                return ImageOps.exif_transpose(opened).convert("RGB")
     except UnidentifiedImageError:
         raise NotAPictureError("not a picture in a format that Pillow knows") from None
-    # What its readers raise for files that are cut off, spoilt, or made to unpack without end.
-    except (Image.DecompressionBombError, OSError, SyntaxError, EOFError) as error:
+    except Exception as error:
         raise NotAPictureError(f"a picture that cannot be read: {error}") from error
+    raise NotAPictureError(f"a picture of {pixels} pixels; more than {MAX_PIXELS} are not worked on")

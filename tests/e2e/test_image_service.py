@@ -1,7 +1,8 @@
 """The image service of examples/: results in order whichever way, and a sentence for everything that goes wrong."""
 
 import sys
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
 from io import BytesIO, StringIO
 from pathlib import Path
 
@@ -54,9 +55,17 @@ def width(file: Path | BytesIO) -> int:
         return picture.width
 
 
+@asynccontextmanager
+async def connected(count: int) -> AsyncIterator[penstock.Channel]:
+    """Give a channel to a server in this process."""
+    with closing(Workers(count)) as workers:
+        async with penstock.testing.connected(Images(workers)) as channel:
+            yield channel
+
+
 async def improved(way: str, paths: Sequence[Path], together: int = 3) -> list[ways.Improved]:
     """Have them improved by a server in this process."""
-    async with penstock.testing.connected(Images(Workers(2))) as channel:
+    async with connected(2) as channel:
         return [result async for result in WAYS[way](ImagesClient(channel), paths, together)]
 
 
@@ -90,7 +99,7 @@ async def test_large_picture_needs_a_stream(way: str, tmp_path: Path) -> None:
         assert widths(results) == [*WIDTHS, 1600]
 
 
-async def test_no_more_pictures_are_taken_than_there_are_threads_and_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_pictures_are_taken_than_there_are_threads_and_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "improve", lambda data: Improved(data, 0))
     taken = 0
 
@@ -101,17 +110,32 @@ async def test_no_more_pictures_are_taken_than_there_are_threads_and_one(monkeyp
             yield b"%d" % taken, None
 
     given = 0
-    async for outcome in Workers(3).in_order(endless()):
-        given += 1
-        assert outcome == Improved(b"%d" % given, 0)
-        # The one more is in the hand of who waits for room.
-        assert taken <= given - 1 + 3 + 2
+    with closing(Workers(3)) as three:
+        async for outcome in three.in_order(endless()):
+            given += 1
+            assert outcome == Improved(b"%d" % given, 0)
+            # One beyond is in the hand of who waits for room.
+            assert taken <= given - 1 + (3 + 2) + 1
     assert given == 100
+
+
+async def test_error_of_the_work_is_the_servers_own_and_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(data: bytes) -> Improved:
+        raise MemoryError(data)
+
+    monkeypatch.setattr(workers, "improve", broken)
+    async with (
+        connected(1) as channel,
+        ImagesClient(channel).improve_all() as stream,
+    ):
+        await stream.send(Picture(data=b"any"))
+        with pytest.raises(penstock.RpcError, match="UNKNOWN: the handler raised an exception"):
+            await stream.finish()
 
 
 async def test_stream_that_ends_within_a_picture_is_refused() -> None:
     async with (
-        penstock.testing.connected(Images(Workers(1))) as channel,
+        connected(1) as channel,
         ImagesClient(channel).improve_all() as stream,
     ):
         await stream.send(Picture(data=b"half", more=True))
@@ -145,7 +169,7 @@ def test_picture_with_too_many_pixels_is_not_unpacked() -> None:
     side = 8000
     written = BytesIO()
     Image.new("1", (side, MAX_PIXELS // side + 1)).save(written, "PNG")
-    with pytest.raises(NotAPictureError, match=f"8000 x 8001 are more than {MAX_PIXELS} pixels"):
+    with pytest.raises(NotAPictureError, match=f"{side * (side + 1)} pixels; more than {MAX_PIXELS} are not"):
         improve(written.getvalue())
 
 
@@ -181,10 +205,17 @@ def start(module: str, *arguments: str) -> Program:
     return Program([sys.executable, "-m", f"examples.image_service.{module}", *arguments])
 
 
-@pytest.fixture(params=["server", "grpcio_server"])
-def address(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Run a server."""
-    with start(request.param, "--address", "127.0.0.1:0", "--workers", "2") as server:
+@pytest.fixture(params=["server", "grpcio_server", "grpcio_threads"])
+def module(request: pytest.FixtureRequest) -> str:
+    """Give each server."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def address(module: str) -> Iterator[str]:
+    """Run it."""
+    with start(module, "--address", "127.0.0.1:0", "--workers", "2") as server:
         (line, *_) = server.wait_until(lambda lines: len(lines) > 0)
         yield line.removeprefix("listening on ")
 
@@ -211,9 +242,8 @@ def sentence(program: Program) -> str:
     return "\n".join(program.lines)
 
 
-def test_second_server_says_that_the_address_is_in_use(address: str) -> None:
-    for module in ("server", "grpcio_server"):
-        assert f"cannot listen on {address}" in sentence(start(module, "--address", address))
+def test_second_server_says_that_the_address_is_in_use(module: str, address: str) -> None:
+    assert f"cannot listen on {address}" in sentence(start(module, "--address", address))
 
 
 def test_client_says_that_nobody_answers(tmp_path: Path) -> None:
