@@ -80,6 +80,8 @@ bench-full: build ## the same with longer measurements, of all peers, in plainte
 bench-load: build ## latency and cost under load, beside busy streams, of fresh processes (SECTIONS="latency start")
 	$(BIN)/python -m benchmarks.load $(SECTIONS)
 
+bench-peers: build/benchmarks/python/.requirements ## install the Python peers that only the benchmarks need (for bench-full)
+
 idle: build ## measure what idle streams cost, beside grpcio
 	$(BIN)/python -m benchmarks.idle
 
@@ -96,9 +98,11 @@ fmt: setup ## format Python and Rust, and mend what lint can mend
 	$(BIN)/ruff format .
 	cargo fmt --all
 
-lock: build/lock/bin/pip-compile ## write requirements-dev.lock again from pyproject.toml and requirements-dev.in
+lock: build/lock/bin/pip-compile ## write requirements-dev.lock, from pyproject.toml and requirements-dev.in, and that of the benchmarks again
 	build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
 		--strip-extras --extra uvloop --extra codegen --extra testing --output-file requirements-dev.lock pyproject.toml requirements-dev.in
+	build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
+		--strip-extras --output-file benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
 
 clean: ## remove everything that was made: .venv, the engine, caches
 	rm -rf $(VENV) $(ENGINE) examples/*/go/bin target build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -124,6 +128,11 @@ build/generators/buf/node_modules/.package-lock.json: tests/interop/generators/p
 build/generators/protoc/bin/protoc: tests/interop/generators/requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade \
 		--target build/generators/protoc --requirement $<
+	@touch $@
+
+build/benchmarks/python/.requirements: benchmarks/peers/requirements.lock
+	$(PYTHON) -m venv build/benchmarks/python
+	build/benchmarks/python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
 # Other implementations for the interop cases. The tests make them too, when they need them.

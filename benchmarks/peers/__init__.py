@@ -27,7 +27,11 @@ __all__ = ["FOLDER", "OURS", "PEERS", "Peer"]
 FOLDER = Path(__file__).parents[2]
 """Where all commands run."""
 
+APART = FOLDER / "build" / "benchmarks" / "python"
+"""An environment for packages that only the benchmarks need."""
+
 BUT_BROADCAST = [scenario.name for scenario in SCENARIOS if not scenario.name.startswith("broadcast")]
+PLAIN = [name for name in BUT_BROADCAST if not name.startswith("raw_")]
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,34 @@ class Peer:
         return self.scenarios is None or scenario in self.scenarios
 
 
-def _python(name: str, title: str, *packages: str, scenarios: Collection[str] | None = None) -> Peer:
+def _python(
+    name: str, title: str, *packages: str, scenarios: Collection[str] | None = None, python: str = sys.executable
+) -> Peer:
     """Give a peer with those programs that its folder has."""
     folder = Path(__file__).parent / name
 
     def program(part: str) -> Sequence[str]:
-        return [sys.executable, "-m", f"{__name__}.{name}.{part}"] if (folder / f"{part}.py").exists() else []
+        return [python, "-m", f"{__name__}.{name}.{part}"] if (folder / f"{part}.py").exists() else []
 
     # Without its package, which imports what that program may not need.
-    starter = [sys.executable, str(folder / "starter.py")] if (folder / "starter.py").exists() else []
+    starter = [python, str(folder / "starter.py")] if (folder / "starter.py").exists() else []
     server, client, holder, loader = map(program, ("server", "client", "holder", "loader"))
     return Peer(name, title, server, client, holder, loader, starter, packages, scenarios=scenarios)
+
+
+def _apart(name: str, title: str, package: str, scenarios: Collection[str] | None = None) -> Peer:
+    """Give one whose package is installed beside those of development."""
+    peer = _python(name, title, scenarios=scenarios, python=str(APART / "bin" / "python"))
+    made_of = {package: _locked(package)}
+    return replace(peer, made_of=made_of, usual=False, make="bench-peers", made=APART / ".requirements")
+
+
+def _locked(package: str) -> str:
+    """Give the version that is installed there."""
+    for line in (Path(__file__).parent / "requirements.lock").read_text("utf-8").splitlines():
+        if line.startswith(f"{package}=="):
+            return line.removeprefix(f"{package}==").rstrip(" \\")
+    raise KeyError(package)
 
 
 def _on_uvloop(peer: Peer) -> Peer:
@@ -125,5 +146,8 @@ PEERS: Sequence[Peer] = [
     _on_uvloop(_PENSTOCK),
     _on_uvloop(_GRPCIO),
     replace(_python("grpcio_sync", "grpcio sync", "grpcio", "protobuf", scenarios=BUT_BROADCAST), usual=False),
+    _apart("grpclib", "grpclib", "grpclib", PLAIN),
+    _apart("connectrpc", "connectrpc", "connectrpc", PLAIN),
+    replace(_apart("pygrpc_native", "pygrpc-native", "pygrpc-native"), client=_GRPCIO.client, tls=False),
 ]
 """In the order of the table. `rows.Target` speaks of "grpc_go" and "tonic" too."""

@@ -13,7 +13,7 @@ from benchmarks.peers.grpcio_aio.raw import raw_handlers
 from benchmarks.programs import Own, serve
 from benchmarks.work import TEXT, announce, check, until_told
 
-__all__ = ["Bench"]
+__all__ = ["Bench", "add_handlers"]
 
 Context = grpc.aio.ServicerContext[Request, Reply]
 
@@ -75,11 +75,16 @@ class Bench(BenchServicer):
         return Reply(count=len(subscribers))
 
 
+def add_handlers(server: grpc.aio.Server) -> None:
+    """Let it serve both services."""
+    add_BenchServicer_to_server(Bench(), server)
+    server.add_generic_rpc_handlers((raw_handlers(),))
+
+
 async def main(own: Own | None) -> None:
     """Serve until told to stop."""
     server = grpc.aio.server(options=OPTIONS)
-    add_BenchServicer_to_server(Bench(), server)
-    server.add_generic_rpc_handlers((raw_handlers(),))
+    add_handlers(server)
     if own:
         credentials = grpc.ssl_server_credentials([(own.key.read_bytes(), own.certificate.read_bytes())])
         port = server.add_secure_port("127.0.0.1:0", credentials)

@@ -1,0 +1,1 @@
+"""grpclib: gRPC in Python on h2 in Python, for asyncio."""
