@@ -10,7 +10,7 @@ from benchmarks.rows import Better, Row
 from benchmarks.sample import Sample
 from benchmarks.scenarios import Scenario
 
-__all__ = ["Comparison", "Samples", "Spread", "aligned", "compare", "promise", "short", "table"]
+__all__ = ["Comparison", "Samples", "Spread", "aligned", "compare", "promise", "short", "summary", "table"]
 
 Samples = Mapping[tuple[str, str], Sequence[Sample]]
 """By names of peer and scenario: a sample of each round. Not all peers do all scenarios."""
@@ -76,6 +76,27 @@ def table(scenarios: Sequence[Scenario], peers: Sequence[Peer], samples: Samples
             lines += [[], [f"{row.title}: {row.unit}, {row.better.value} is better"]]
             lines += _paragraph(scenario, row, peers, samples, failed)
     return aligned(lines)
+
+
+def summary(scenarios: Sequence[Scenario], samples: Samples) -> str:
+    """Count the promises that are kept, and name the others, with what was measured."""
+    kept, missed, unknown = 0, list[str](), list[str]()
+    for scenario in scenarios:
+        ours = samples.get((OURS, scenario.name))
+        for row, target in [(one, target) for one in scenario.rows for target in one.targets]:
+            name = f"{row.title} / {target.peer}"
+            theirs = samples.get((target.peer, scenario.name))
+            if not ours or not theirs:
+                unknown.append(name)
+            elif (found := compare(row, target.peer, ours, theirs)).verdict == "ok":
+                kept += 1
+            else:
+                missed.append(f"{name}: {found.ratio:.2f}x, {promise(row, target.peer)} promised")
+    promised = kept + len(missed) + len(unknown)
+    lines = [f"{kept} of {promised} promises kept, {len(missed)} missed, {len(unknown)} not measured"]
+    lines += [f"  missed: {line}" for line in missed]
+    lines += [f"  not measured: {', '.join(unknown)}"] if unknown else []
+    return "\n".join(lines)
 
 
 def _paragraph(

@@ -17,7 +17,7 @@ from benchmarks.certificate import Certificate, made
 from benchmarks.cross import crossed, matrix
 from benchmarks.peers import PEERS, Peer
 from benchmarks.processes import Failed, run_scenarios
-from benchmarks.report import Samples, table
+from benchmarks.report import Samples, summary, table
 from benchmarks.results import Results, write
 from benchmarks.sample import Sample
 from benchmarks.scenarios import SCENARIOS, Scenario
@@ -50,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(facts)
     how = "over TLS" if options.tls else "in plaintext"
     print(f"load {loads['before']:.2f} before, {loads['after']:.2f} after; {how}; medians of {options.rounds} rounds\n")
-    print((matrix if options.cross else table)(scenarios, peers, samples, failed))
+    if options.cross:
+        print(matrix(scenarios, peers, samples, failed))
+    else:
+        print(f"{table(scenarios, peers, samples, failed)}\n\n{summary(scenarios, samples)}")
     print(f"raw results: {path}", file=sys.stderr)
     if load_before > BUSY_LOAD:
         print(f"warning: the machine was busy before (load {load_before:.2f}); run this again", file=sys.stderr)

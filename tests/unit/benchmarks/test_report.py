@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers import OURS, Peer
-from benchmarks.report import Samples, Spread, compare, promise, table
+from benchmarks.report import Samples, Spread, compare, promise, summary, table
 from benchmarks.rows import Better, Row, Target
 from benchmarks.sample import Sample
 from tests.unit.benchmarks.samples import peer, rate_row, sample, scenario
@@ -102,3 +102,15 @@ def test_a_peer_is_there_once_it_is_made(tmp_path: Path) -> None:
 def test_the_table_without_us_has_no_ratio() -> None:
     both = {("other", "things"): [sample(1)], ("third", "things"): [sample(1)]}
     assert lines(rate_row(), [PEERS[1], peer("third")], both)[1:] == ["theirs 1 (1 - 1)", "third 1 (1 - 1)"]
+
+
+def test_the_summary_counts_promises_and_names_those_that_are_not_kept() -> None:
+    row = rate_row(TARGET, Target("third", 2), Target("fourth", 3), Target("fifth", 4))
+    found = {**samples([100], [1]), ("third", "things"): [sample(60)]}
+    assert summary([scenario(row)], found).splitlines() == [
+        "1 of 4 promises kept, 1 missed, 2 not measured",
+        "  missed: things / third: 1.67x, >= 2x promised",
+        "  not measured: things / fourth, things / fifth",
+    ]
+    assert summary([scenario(rate_row(TARGET))], found) == "1 of 1 promises kept, 0 missed, 0 not measured"
+    assert summary([scenario(rate_row())], found) == "0 of 0 promises kept, 0 missed, 0 not measured"
