@@ -131,20 +131,31 @@ def _grpc_go() -> Peer:
     )
 
 
+def _on_one_processor(peer: Peer) -> Peer:
+    """Let Go's programs run as ours do: unary calls wait less then, and streams more."""
+    server, client = (["env", "GOMAXPROCS=1", *program] for program in (peer.server, peer.client))
+    name, title = f"{peer.name}_one", f"{peer.title}, GOMAXPROCS=1"
+    return replace(
+        peer, name=name, title=title, server=server, client=client, holder=(), loader=(), starter=(), usual=False
+    )
+
+
 OURS = "penstock_aio"
 """What the others are compared with."""
 
 _PENSTOCK = _python(OURS, "penstock", "penstock", "protobuf")
+_GRPC_GO = _grpc_go()
 _GRPCIO = _python("grpcio_aio", "grpcio aio", "grpcio", "protobuf")
 
 PEERS: Sequence[Peer] = [
     _PENSTOCK,
     _GRPCIO,
-    _grpc_go(),
+    _GRPC_GO,
     _python("bare_engine", "bare engine", "penstock", "protobuf"),
     replace(_python("raw_asyncio", "raw asyncio", "protobuf", scenarios={"ping_pong", "unary"}), grpc=False),
     _on_uvloop(_PENSTOCK),
     _on_uvloop(_GRPCIO),
+    _on_one_processor(_GRPC_GO),
     replace(_python("grpcio_sync", "grpcio sync", "grpcio", "protobuf", scenarios=BUT_BROADCAST), usual=False),
     _apart("grpclib", "grpclib", "grpclib", PLAIN),
     _apart("connectrpc", "connectrpc", "connectrpc", PLAIN),

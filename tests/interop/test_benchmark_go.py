@@ -31,7 +31,6 @@ def peers() -> Mapping[str, Peer]:
 @pytest.mark.parametrize(
     ("client", "server", "over_tls"),
     [
-        ("grpc_go", "grpc_go", False),
         ("grpc_go", "grpc_go", True),
         ("grpc_go", OURS, False),
         (OURS, "grpc_go", True),

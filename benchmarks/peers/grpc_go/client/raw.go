@@ -48,8 +48,12 @@ func (client *client) rawClientStream(count int, _ *latencies) error {
 	if err != nil {
 		return err
 	}
+	message, err := work.PreparedRaw(stream)
+	if err != nil {
+		return err
+	}
 	for range count {
-		if stream.SendMsg(work.RawMessage) != nil {
+		if stream.SendMsg(message) != nil {
 			break // the call is over: receiving says why
 		}
 	}

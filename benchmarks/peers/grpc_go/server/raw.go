@@ -27,8 +27,12 @@ func sendRaw(_ any, stream grpc.ServerStream) error {
 		return err
 	}
 	count, err := strconv.Atoi(string(request))
+	if err != nil {
+		return err
+	}
+	message, err := work.PreparedRaw(stream)
 	for ; err == nil && count > 0; count-- {
-		err = stream.SendMsg(work.RawMessage)
+		err = stream.SendMsg(message)
 	}
 	return err
 }

@@ -17,10 +17,13 @@ const (
 	RawClientStream = "/" + RawService + "/ClientStream"
 )
 
-// RawMessage is made once: whoever sends bytes has them, and grpc-go only reads what it is given.
-var RawMessage = RawBytes([]byte(Text))
+// PreparedRaw gives the message to send again and again: framed once, for who sends bytes has them.
+func PreparedRaw(stream grpc.Stream) (*grpc.PreparedMsg, error) {
+	message := &grpc.PreparedMsg{}
+	return message, message.Encode(stream, RawBytes(rawText))
+}
 
-// RawStreams describes the two methods, for clients and for the server.
+// Both methods, for clients and for the server.
 var (
 	RawServerStreamDesc = grpc.StreamDesc{StreamName: "ServerStream", ServerStreams: true}
 	RawClientStreamDesc = grpc.StreamDesc{StreamName: "ClientStream", ClientStreams: true}

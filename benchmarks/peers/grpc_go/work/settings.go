@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -17,25 +18,30 @@ import (
 // Name of the server, in its certificate.
 const authority = "localhost"
 
-// settings that are set, with their values; README.md says why, and what those did that are not. 0 leaves one as
-// grpc-go has it. BENCH_GRPC_GO=write_buffer_bytes=65536,... sets others, to measure what each does.
+// settings with their values; README.md says why, and what those do that are left as grpc-go has them, which is 0 here.
+// BENCH_GRPC_GO=write_buffer_bytes=65536,... sets others, to measure what each does.
 var settings = map[string]int{
+	"gc_percent":              400, // GOGC, where that is not set
 	"write_buffer_bytes":      0,
 	"read_buffer_bytes":       0,
-	"stream_window_bytes":     0,
-	"connection_window_bytes": 0,
+	"stream_window_bytes":     4 << 20,
+	"connection_window_bytes": 16 << 20,
 	"stream_workers":          0,
-	"retry":                   1,
+	"no_retry":                0,
 }
 
 func init() {
-	for _, assignment := range strings.FieldsFunc(os.Getenv("BENCH_GRPC_GO"), func(letter rune) bool { return letter == ',' }) {
+	comma := func(letter rune) bool { return letter == ',' }
+	for _, assignment := range strings.FieldsFunc(os.Getenv("BENCH_GRPC_GO"), comma) {
 		name, text, _ := strings.Cut(assignment, "=")
 		value, err := strconv.Atoi(text)
 		if _, known := settings[name]; !known || err != nil {
 			log.Fatalf("BENCH_GRPC_GO: %q is not a setting with a number", assignment)
 		}
 		settings[name] = value
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(settings["gc_percent"])
 	}
 }
 
@@ -71,7 +77,7 @@ func Dial(address, authorities string) (*grpc.ClientConn, error) {
 		return nil, err
 	}
 	options := []grpc.DialOption{grpc.WithTransportCredentials(credentials)}
-	if settings["retry"] == 0 {
+	if settings["no_retry"] != 0 {
 		options = append(options, grpc.WithDisableRetry())
 	}
 	if size := settings["write_buffer_bytes"]; size > 0 {
