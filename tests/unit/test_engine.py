@@ -46,6 +46,14 @@ async def test_what_is_done_can_be_awaited_again_and_again() -> None:
         await _engine.DONE
 
 
+async def test_a_send_that_need_not_wait_gives_what_is_done() -> None:
+    async with both_ends() as ends:
+        sending = ends.client.send(b"1")
+        assert sending is _engine.DONE
+        await sending
+        assert await ends.server.receive() == b"1"
+
+
 async def test_asyncio_takes_a_send_for_a_coroutine_whether_it_waits_or_not() -> None:
     async with both_ends() as ends:
         await asyncio.create_task(ends.client.send(b"1"))

@@ -1,15 +1,23 @@
 //! The awaitable of what is done already: one object for all, nothing to allocate.
 
+use crate::awaitable;
 use pyo3::exceptions::PyStopIteration;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use std::ffi::c_int;
 
 /// Awaiting it gives `None` at once. It is a coroutine to asyncio, so that `create_task` takes it too.
-#[pyclass(frozen, module = "penstock._engine")]
+#[pyclass(subclass, frozen, module = "penstock._engine")]
 pub(crate) struct Done;
 
 #[pymethods]
 impl Done {
+    #[new]
+    fn new() -> Self {
+        Self
+    }
+
     fn __await__(slf: Py<Self>) -> Py<Self> {
         slf
     }
@@ -47,6 +55,17 @@ impl Done {
 /// The one object.
 pub(crate) fn done(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static DONE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let done = DONE.get_or_try_init(py, || Ok::<_, PyErr>(Py::new(py, Done)?.into_any()))?;
-    Ok(done.bind(py).clone())
+    let make = || awaitable::class::<Done>(py, c"penstock._engine.DoneStep", am_send)?.call0(py);
+    Ok(DONE.get_or_try_init(py, make)?.bind(py).clone())
+}
+
+/// # Safety
+/// Called by the interpreter, with room for the result.
+unsafe extern "C" fn am_send(_: *mut ffi::PyObject, _: *mut ffi::PyObject, result: *mut *mut ffi::PyObject) -> c_int {
+    // SAFETY: `None` is always there, and the interpreter gave room for one pointer.
+    unsafe {
+        ffi::Py_INCREF(ffi::Py_None());
+        *result = ffi::Py_None();
+    }
+    ffi::PySendResult::PYGEN_RETURN as c_int
 }

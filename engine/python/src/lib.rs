@@ -2,7 +2,7 @@
 //!
 //! - [`connection`] is the object the transport feeds and flushes; [`shared`] is what it shares with its streams
 //! - [`stream`] is the base class of every stream: the paths taken once per message
-//! - [`receive`] is the awaitable of one receive, [`done`] the one of a finished send
+//! - [`receive`] is the awaitable of one receive, [`done`] the one of a finished send; both by [`awaitable`]
 //! - [`codec`], [`encoded`], [`compressed`] and [`metadata`] turn values into bytes and back
 //! - [`expansion`] is a message that is expanded step by step, [`expanding`] what a stream does with it
 //! - [`tally`] and [`budget`] are what is known of messages that pass and of bytes that stay
@@ -18,6 +18,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
 
+mod awaitable;
 mod batch;
 mod beginning;
 mod birth;
@@ -62,7 +63,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::StreamBase>()?;
     module.add_class::<waiter::Waiter>()?;
     module.add("MANY", only::many(module.py())?)?;
-    module.add("DONE", Py::new(module.py(), done::Done)?)?;
+    module.add("DONE", done::done(module.py())?)?;
     module.add_function(wrap_pyfunction!(encoded::broadcast, module)?)?;
     module.add_function(wrap_pyfunction!(clock::now, module)?)?;
     module.add_function(wrap_pyfunction!(clock::hold_time, module)?)?;

@@ -86,13 +86,14 @@ impl StreamBase {
     }
 
     fn __anext__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Receive>> {
-        let py = slf.py();
-        let kept = lock(&slf.get().step).take();
-        let step = match kept {
+        if let Some(step) = &*lock(&slf.get().step)
+            && reference_count(step) == 1
+            && step.get().is_fresh()
+        {
             // Nobody else holds it, so the step before this one is over: no need to allocate one per message.
-            Some(step) if reference_count(&step) == 1 && step.get().is_fresh() => step.into_bound(py),
-            _ => Receive::make(slf, true)?,
-        };
+            return Ok(step.bind(slf.py()).clone());
+        }
+        let step = Receive::make(slf, true)?;
         // Not beyond the end: stream and step would keep each other alive until a garbage collection.
         if !slf.get().over.load(Relaxed) {
             // What stood there is dropped outside of the lock: it may run Python code.
