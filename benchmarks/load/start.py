@@ -25,7 +25,7 @@ Starts = Mapping[str, Sequence[Start]]
 
 ROWS: Sequence[tuple[str, Callable[[Start], float]]] = [
     ("import", lambda line: line.import_seconds),
-    ("import, generated code too", lambda line: line.import_seconds + line.generated_seconds),
+    ("import, all that a client needs", lambda line: line.import_seconds + line.generated_seconds),
     ("connect, first message", lambda line: line.first_message_seconds),
     ("fresh process, first message", lambda line: line.process_seconds),
     ("its CPU", lambda line: line.cpu_seconds),

@@ -8,7 +8,7 @@ import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from penstock import _address, _lost_calls, _tls_context, live, statistics
+from penstock import _address, _lost_calls, _tls_context, live
 from penstock._arguments import check_compression, check_here, check_kind
 from penstock._connector import ChannelState, Connector
 from penstock._counters import Counters
@@ -210,10 +210,14 @@ class Channel:
 
         Concurrency: any thread, as for a server.
         """
+        from penstock import statistics  # few programs ask for them, and each import is paid for at the start
+
         return statistics.of_channel(self)
 
     def connection_statistics(self) -> Iterator[ConnectionStatistics]:
         """Look at each connection, as `streams` does."""
+        from penstock import statistics
+
         return statistics.of_connections(() if self._connector is None else self._connector.connections, "")
 
     # Calls. Generated clients call these.

@@ -12,7 +12,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penstock._life import DETACHED, FINISHED
-from penstock._sync_handlers import SyncStream
 from penstock.ends import End
 from penstock.errors import UsageError
 from penstock.method import Kind
@@ -176,6 +175,8 @@ def _held_up(call: ServerStream[Any, Any]) -> Waiting | None:
     """What holds up a handler beside messages."""
     if call._status is not None:
         return Waiting.DETACHED if call._life is DETACHED else Waiting.ENDED
+    from penstock._sync_handlers import SyncStream  # clients look at calls too, and need no handlers
+
     job = call.job if isinstance(call, SyncStream) else None
     if job is not None and job.is_waiting:
         return Waiting.THREAD
