@@ -31,6 +31,7 @@ __all__ = [
     "reading_begins",
     "reading_ends",
     "reading_is_forgotten",
+    "send_each",
     "slice_begins",
     "turn_begins",
     "turn_over",
@@ -535,6 +536,11 @@ class Connection:
 
 def broadcast(streams: Iterable[StreamBase[_SendT, Any]], encoded: Encoded[_SendT]) -> list[StreamBase[_SendT, Any]]:
     """Queue on each stream that has room; returns the others."""
+
+def send_each(
+    pairs: Iterable[tuple[StreamBase[_SendT, Any], _SendT]], refusals: tuple[type[Exception], ...]
+) -> list[StreamBase[_SendT, Any]]:
+    """Queue on each stream the message of its pair; returns those that had no room, are over, or raised a refusal."""
 
 def now() -> float:
     """Seconds on the clock of connections: `time.monotonic()`, unless held."""

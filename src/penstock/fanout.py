@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock import _engine
 from penstock._engine import Encoded
 from penstock.codec import PROTOBUF, RAW, Codec
-from penstock.errors import EndOfStream, RpcError, UsageError, WouldBlock
+from penstock.errors import RpcError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["Encoded", "broadcast", "encode", "send_each"]
 
 MessageT = TypeVar("MessageT")
+
+REFUSALS = (RpcError, UsageError)
+"""What says that a stream could not take a message: too large, another type, or not wanted by who watches."""
 
 
 def encode(message: MessageT, codec: Codec | None = None) -> Encoded[MessageT]:
@@ -67,19 +70,16 @@ def broadcast(streams: Iterable[Stream[MessageT, Any]], encoded: Encoded[Message
 def send_each(pairs: Iterable[tuple[Stream[MessageT, Any], MessageT]]) -> list[Stream[MessageT, Any]]:
     """Queue a message of its own on each stream that has room: one step of a model, for all its callers.
 
-    Does not wait.
+    Does not wait; crosses into the engine once.
     Does not promise: that anybody gets its message.
 
     Args:
-        pairs: Each stream with the message for it.
+        pairs: Each stream with the message for it, in a tuple.
 
     Returns:
         The streams that had no room, are over, or could not take this message, in order.
+
+    Raises:
+        Exception: Whatever the codec raised, or a function of `on_send`. Those before it have their message.
     """
-    left_out = []
-    for stream, message in pairs:
-        try:
-            stream.send_nowait(message)
-        except (WouldBlock, RpcError, EndOfStream, UsageError):
-            left_out.append(stream)
-    return left_out
+    return _engine.send_each(pairs, REFUSALS)  # type: ignore[return-value]  # it returns what it was given

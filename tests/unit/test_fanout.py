@@ -97,3 +97,31 @@ async def test_send_each_leaves_out_a_stream_that_ended_with_ok() -> None:
         with pytest.raises(EndOfStream):
             await ends.client.receive()
         assert send_each([(ends.client, b"late")]) == [ends.client]
+
+
+async def test_send_each_leaves_out_a_stream_that_cannot_take_its_message() -> None:
+    limits = Limits(max_send_message_bytes=3)
+    async with both_ends() as good, both_ends(server_limits=limits) as small:
+        pairs = [(small.server, b"four"), (small.server, StringValue()), (small.server, b"two"), (good.server, b"four")]
+        assert send_each(pairs) == [small.server, small.server]  # type: ignore[misc]  # what mypy refuses
+        assert [await small.client.receive(), await good.client.receive()] == [b"two", b"four"]
+
+
+async def test_send_each_raises_what_is_no_refusal_and_those_before_have_their_message() -> None:
+    def broken(_message: object) -> None:
+        raise LookupError
+
+    async with both_ends() as one, both_ends() as two:
+        two.server.on_send(broken)
+        with pytest.raises(LookupError):
+            send_each([(one.server, b"1"), (two.server, b"2"), (one.server, b"3")])
+        one.server.send_nowait(b"4")
+        assert [await one.client.receive(), await one.client.receive()] == [b"1", b"4"]
+
+
+async def test_send_each_takes_nothing_but_pairs() -> None:
+    async with both_ends() as ends:
+        with pytest.raises((TypeError, ValueError)):
+            send_each([(ends.server, b"1", b"2")])  # type: ignore[arg-type]  # what mypy refuses
+        with pytest.raises(TypeError):
+            send_each([("no stream", b"1")])  # type: ignore[list-item]  # what mypy refuses

@@ -1,13 +1,10 @@
 //! A message encoded once, for many streams.
 
-use crate::codec::Payload;
-use crate::stream::StreamBase;
 use bytes::Bytes;
-use penstock_core::Pushed;
 use penstock_core::wire::coding::Coding;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyList, PyType};
+use pyo3::types::{PyBytes, PyType};
 use std::sync::OnceLock;
 
 /// The bytes of a message and its type. Every `send` takes it in the place of the message.
@@ -57,24 +54,4 @@ impl Encoded {
         };
         made.get_or_init(|| Bytes::from(coding.compress(&self.payload)))
     }
-}
-
-/// Queues `encoded` on each stream, without waiting; returns those that had no room or are over.
-#[pyfunction]
-pub(crate) fn broadcast<'py>(
-    streams: &Bound<'py, PyAny>,
-    encoded: &Bound<'py, Encoded>,
-) -> PyResult<Bound<'py, PyList>> {
-    let left_out = PyList::empty(streams.py());
-    let message = encoded.as_any();
-    for stream in streams.try_iter()? {
-        let stream = stream?.cast_into::<StreamBase>()?;
-        let base = stream.get();
-        base.tell_of_sending(message, false)?;
-        let payload: Payload<'_> = base.encode(message, true)?;
-        if base.push(stream.py(), &payload)? != Pushed::Queued {
-            left_out.append(stream)?;
-        }
-    }
-    Ok(left_out)
 }

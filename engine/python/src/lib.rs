@@ -33,6 +33,7 @@ mod done;
 mod encoded;
 mod expanding;
 mod expansion;
+mod fanout;
 mod lost;
 mod metadata;
 mod only;
@@ -64,7 +65,8 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<waiter::Waiter>()?;
     module.add("MANY", only::many(module.py())?)?;
     module.add("DONE", done::done(module.py())?)?;
-    module.add_function(wrap_pyfunction!(encoded::broadcast, module)?)?;
+    module.add_function(wrap_pyfunction!(fanout::broadcast, module)?)?;
+    module.add_function(wrap_pyfunction!(fanout::send_each, module)?)?;
     module.add_function(wrap_pyfunction!(clock::now, module)?)?;
     module.add_function(wrap_pyfunction!(clock::hold_time, module)?)?;
     module.add_function(wrap_pyfunction!(connection::live_connections, module)?)?;
