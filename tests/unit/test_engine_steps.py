@@ -342,6 +342,23 @@ async def test_what_else_is_asked_of_the_loop_meanwhile_is_done() -> None:
     await called.wait()
 
 
+async def test_what_a_program_has_put_in_place_of_call_soon_stays_there() -> None:
+    loop: Any = asyncio.get_running_loop()
+
+    def own(*arguments: Any, **options: Any) -> asyncio.Handle:
+        handle: asyncio.Handle = type(loop).call_soon(loop, *arguments, **options)
+        return handle
+
+    loop.call_soon = own
+    try:
+        done, task = await begun(True)
+        assert loop.call_soon is own
+    finally:
+        del loop.call_soon
+    assert done == ["worker", "the callback"]
+    await task
+
+
 def test_a_factory_that_fails_leaves_the_loop_as_it_was() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -25,12 +25,15 @@ pub(crate) fn begin_task<'py>(
         return create();
     }
     let call_soon = intern!(py, "call_soon");
-    let taking = Py::new(py, Taking { event_loop: event_loop.clone().unbind() })?;
-    if event_loop.setattr(call_soon, taking).is_err() {
-        return create(); // a loop that lets nobody
-    }
+    let attributes = event_loop.getattr(intern!(py, "__dict__")).and_then(|found| Ok(found.cast_into::<PyDict>()?));
+    let Ok(attributes) = attributes else { return create() };
+    let before = attributes.get_item(call_soon)?;
+    attributes.set_item(call_soon, Py::new(py, Taking { event_loop: event_loop.clone().unbind() })?)?;
     let task = create();
-    event_loop.delattr(call_soon)?;
+    match before {
+        Some(before) => attributes.set_item(call_soon, before)?,
+        None => attributes.del_item(call_soon)?,
+    }
     task
 }
 
