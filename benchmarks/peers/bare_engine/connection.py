@@ -82,13 +82,15 @@ class BareConnection(asyncio.BufferedProtocol):
     # What the engine tells.
 
     def _on_settings(self) -> None:
-        self.ready.set_result(None)
+        if not self.ready.done():  # a peer may send several: grpc-go does
+            self.ready.set_result(None)
 
     def _on_pause(self, seconds: float) -> None:
         self.loop.call_later(seconds, self.engine.end_rest)
 
     def _on_abuse(self, kind: str, text: str, cut: bool) -> None:
-        raise ConnectionError(kind, text, cut)
+        if cut:  # else it is told that all streams of a broadcast were reset in the second in which they were opened
+            raise ConnectionError(kind, text)
 
     def _on_closed(self, message: str, *how: object) -> None:
         self.close()
