@@ -69,18 +69,18 @@ generators: build/generators/buf/node_modules/.package-lock.json build/generator
 http2: build ## run h2spec, h2specd and grpc's negative HTTP/2 cases (needs Go)
 	CI=true $(BIN)/python -m pytest tests/interop/http2
 
-bench: build ## run the benchmarks, in minutes
+bench: build ## run the benchmarks with the usual peers that are there, in minutes
 	$(BIN)/python -m benchmarks.run --seconds 0.3
 
-bench-full: build ## the same with longer measurements, of all peers, in plaintext and over TLS, then crosswise
-	$(BIN)/python -m benchmarks.run --all --rounds 7
-	$(BIN)/python -m benchmarks.run --all --rounds 7 --tls
-	$(BIN)/python -m benchmarks.run --cross --seconds 0.3
+bench-full: build ## the same for longer, of all peers that are there, in plaintext and over TLS, then crosswise (two hours)
+	$(BIN)/python -m benchmarks.run --all
+	$(BIN)/python -m benchmarks.run --all --tls
+	$(BIN)/python -m benchmarks.run --cross --rounds 3 --seconds 0.3
 
 bench-load: build ## latency and cost under load, beside busy streams, of fresh processes (SECTIONS="latency start")
 	$(BIN)/python -m benchmarks.load $(SECTIONS)
 
-bench-peers: build/benchmarks/python/.requirements ## install the Python peers that only the benchmarks need (for bench-full)
+bench-peers: build/benchmarks/python/.requirements ## install grpclib, connectrpc and pygrpc-native beside .venv, for bench-full
 
 idle: build ## measure what idle streams cost, beside grpcio
 	$(BIN)/python -m benchmarks.idle
