@@ -13,7 +13,7 @@ from benchmarks.peers.bare_engine.connection import NOTHING, BareConnection, cod
 from benchmarks.peers.bare_engine.streams import NO_ROOM, BareStream, Sender
 from benchmarks.work import RAW, RAW_MESSAGE, SERVER_NAME, SUBSCRIBERS, TEXT, check
 from penstock import tls
-from penstock._engine import Codec, StreamBase
+from penstock._engine import Codec, StreamBase, Waiter
 
 __all__ = ["BareClient"]
 
@@ -23,44 +23,43 @@ CANCEL = 8
 
 
 class Once(StreamBase[Any, Any]):
-    """A call with one reply, which `over` is given."""
+    """A call with one reply."""
 
     __slots__ = ("over",)
 
-    over: asyncio.Future[Any]
+    over: Waiter
 
     _on_responded = _on_readable = NOTHING
 
     def _on_ended(self, code: int, message: str, *_rest: object) -> None:
         check("status", (code, message), (0, ""))
-        self.over.set_result(self._take())
+        self.over.set_result(None)
 
 
 class PingPong(StreamBase[Any, Any]):
-    """Each reply is given to who waits for it."""
+    """Tells of each reply."""
 
     __slots__ = ("came",)
 
-    came: asyncio.Future[Any]
+    came: Waiter
 
     _on_responded = _on_ended = NOTHING
 
     def _on_readable(self) -> None:
-        self.came.set_result(self._take())
-        self._await_message()
+        self.came.set_result(None)
 
 
 class Receiver(Sender):
-    """Checks what comes and counts it; `over` is given the count."""
+    """Checks what comes and counts it."""
 
-    __slots__ = ("_blob_bytes", "_received", "over")
+    __slots__ = ("_blob_bytes", "over", "received")
 
-    over: asyncio.Future[Any]
+    over: Waiter
 
     def __init__(self, codec: Codec, blob_bytes: int = 0) -> None:
         del codec
         self._blob_bytes = blob_bytes
-        self._received = 0
+        self.received = 0
 
     def _took(self, messages: Sequence[Any]) -> None:
         blob_bytes = self._blob_bytes
@@ -72,12 +71,12 @@ class Receiver(Sender):
             for reply in messages:
                 if reply.text != TEXT:
                     check("reply", reply.text, TEXT)
-        self._received += len(messages)
+        self.received += len(messages)
 
     def _on_ended(self, code: int, message: str, *_rest: object) -> None:
         check("status", (code, message), (0, ""))
         self._on_readable()
-        self.over.set_result(self._received)
+        self.over.set_result(None)
 
 
 class RawReceiver(Receiver):
@@ -87,7 +86,7 @@ class RawReceiver(Receiver):
 
     def _took(self, messages: Sequence[bytes]) -> None:
         check("messages that are right", messages.count(RAW_MESSAGE), len(messages))
-        self._received += len(messages)
+        self.received += len(messages)
 
 
 class BothWays(Receiver):
@@ -110,7 +109,7 @@ class BothWays(Receiver):
 
 
 class Upload(BothWays):
-    """Sends, and takes the one reply; `over` is given that."""
+    """Sends, and has one reply."""
 
     __slots__ = ()
 
@@ -118,7 +117,7 @@ class Upload(BothWays):
 
     def _on_ended(self, code: int, message: str, *_rest: object) -> None:
         check("status", (code, message), (0, ""))
-        self.over.set_result(self._take())
+        self.over.set_result(None)
 
 
 class RawUpload(Upload):
@@ -137,13 +136,12 @@ class RawUpload(Upload):
 class Deliveries:
     """What the subscribers of one client got."""
 
-    def __init__(self) -> None:
-        self.left = 0
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    left: int
+    over: Waiter
 
-    def expect(self, count: int) -> asyncio.Future[None]:
+    def expect(self, count: int) -> Waiter:
         """Give what is done when so many have come."""
-        self.left, self.over = count, asyncio.get_running_loop().create_future()
+        self.left, self.over = count, Waiter(asyncio.get_running_loop())
         return self.over
 
 
@@ -173,18 +171,20 @@ class BareClient:
 
     def __init__(self, connection: BareConnection, *, secure: bool) -> None:
         self._engine = connection.engine
-        self._future = connection.loop.create_future
+        self._loop = connection.loop
         self._secure = secure
         self._deliveries = Deliveries()
 
-    def _open(self, call: Any, path: str, request: bytes | None) -> asyncio.Future[Any]:
-        call.over = over = self._future()
+    def _open(self, call: Any, path: str, request: bytes | None) -> Waiter:
+        call.over = over = Waiter(self._loop)
         self._engine.open(call, path, SERVER_NAME, self._secure, None, None, request)
         return over
 
     async def unary(self) -> None:
         """Make one call."""
-        reply = await self._open(Once(PROTOBUF), f"{BENCH}/Unary", Request(text=TEXT).SerializeToString())
+        call = Once(PROTOBUF)
+        await self._open(call, f"{BENCH}/Unary", Request(text=TEXT).SerializeToString())
+        reply: Any = call._take()
         if reply.text != TEXT:
             check("reply", reply.text, TEXT)
 
@@ -196,14 +196,17 @@ class BareClient:
         """Receive."""
         request = Request(text=TEXT, count=count, blob_bytes=blob_bytes)
         call = Receiver(PROTOBUF, blob_bytes)
-        check("replies", await self._open(call, f"{BENCH}/ServerStream", request.SerializeToString()), count)
+        await self._open(call, f"{BENCH}/ServerStream", request.SerializeToString())
+        check("replies", call.received, count)
 
     async def client_stream(self, count: int, blob_bytes: int = 0) -> None:
         """Send."""
         call = Upload(PROTOBUF, blob_bytes)
         over = self._open(call, f"{BENCH}/ClientStream", None)
         call._send_times(count)
-        check("requests", (await over).count, count)
+        await over
+        reply: Any = call._take()
+        check("requests", reply.count, count)
 
     async def both_stream(self, count: int, blob_bytes: int = 0) -> None:
         """Send and receive."""
@@ -211,19 +214,21 @@ class BareClient:
         over = self._open(call, f"{BENCH}/BothStream", None)
         call._await_message()
         call._send_times(count)
-        check("replies", await over, count)
+        await over
+        check("replies", call.received, count)
 
     async def ping_pong(self, count: int) -> Sequence[float]:
         """Send a text, wait for it."""
         latencies = []
         call = PingPong(PROTOBUF)
         self._engine.open(call, f"{BENCH}/BothStream", SERVER_NAME, self._secure, None, None, None)
-        call._await_message()
         for _ in range(count):
             started = perf_counter()
-            call.came = came = self._future()
+            call.came = came = Waiter(self._loop)
             call._push(Request(text=TEXT).SerializeToString())
-            reply = await came
+            call._await_message()
+            await came
+            reply: Any = call._take()
             latencies.append(perf_counter() - started)
             if reply.text != TEXT:
                 check("reply", reply.text, TEXT)
@@ -233,14 +238,16 @@ class BareClient:
     async def raw_server_stream(self, count: int) -> None:
         """Receive bytes."""
         call = RawReceiver(BYTES)
-        check("replies", await self._open(call, f"/{RAW}/ServerStream", b"%d" % count), count)
+        await self._open(call, f"/{RAW}/ServerStream", b"%d" % count)
+        check("replies", call.received, count)
 
     async def raw_client_stream(self, count: int) -> None:
         """Send bytes."""
         call = RawUpload(BYTES)
         over = self._open(call, f"/{RAW}/ClientStream", None)
         call._send_times(count)
-        check("requests", int(await over), count)
+        await over
+        check("requests", call._take(), b"%d" % count)
 
     @asynccontextmanager
     async def subscribed(self) -> AsyncIterator[None]:
@@ -260,7 +267,9 @@ class BareClient:
         """Publish."""
         over = self._deliveries.expect(count)
         request = Request(text=TEXT, count=count // SUBSCRIBERS).SerializeToString()
-        reply = await self._open(Once(PROTOBUF), f"{BENCH}/Publish", request)
+        call = Once(PROTOBUF)
+        await self._open(call, f"{BENCH}/Publish", request)
+        reply: Any = call._take()
         check("subscribers", reply.count, SUBSCRIBERS)
         await over
 
