@@ -15,8 +15,9 @@ from penstock._engine import Codec, Encoded, broadcast
 
 __all__ = ["ServerConnection"]
 
-ROUNDS_IN_A_TURN = 16
-"""Of a broadcast: what a stream gets in one turn of the loop shares a frame."""
+ROUNDS_IN_A_TURN = 64
+"""Of a broadcast: what a stream gets in one turn of the loop shares a frame. CPU of a delivery, both sides: 1.27 us at
+8, 1.05 at 16, 0.93 at 32, 0.83 from 64 on."""
 
 OK: tuple[int, str, None, None, bool] = 0, "", None, None, False
 
