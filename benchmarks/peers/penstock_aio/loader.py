@@ -1,5 +1,6 @@
 """The client that measures under load."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -19,6 +20,9 @@ class PenstockPair:
 
     def __init__(self, stream: penstock.BothStreamCall[Request, Reply]) -> None:
         self._stream = stream
+        self._behind = 0
+        """Messages that found no room."""
+        self._catching_up: asyncio.Task[None] | None = None
 
     async def trip(self) -> None:
         """Make a round trip."""
@@ -27,8 +31,20 @@ class PenstockPair:
         check("reply", reply.text, TEXT)
 
     def post(self) -> None:
-        """Send a text."""
-        self._stream.send_nowait(Request(text=TEXT))
+        """Send a text, or have it sent when there is room."""
+        if not self._behind:
+            try:
+                self._stream.send_nowait(Request(text=TEXT))
+            except penstock.WouldBlock:
+                self._catching_up = asyncio.create_task(self._catch_up())
+            else:
+                return
+        self._behind += 1
+
+    async def _catch_up(self) -> None:
+        while self._behind:
+            await self._stream.send(Request(text=TEXT))
+            self._behind -= 1
 
     async def follow(self, count: int, heard: Callable[[], None]) -> None:
         """Receive texts."""
