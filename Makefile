@@ -77,6 +77,9 @@ bench-full: build ## the same for longer, of all peers that are there, in plaint
 	$(BIN)/python -m benchmarks.run --all --tls
 	$(BIN)/python -m benchmarks.run --cross --rounds 3 --seconds 0.3
 
+bench-tokens: build build/tokens/.requirements ## tokens to 1, 32, 1,024 and 4,096 streams of one process, beside grpcio, SSE and WebSockets
+	$(BIN)/python -m benchmarks.tokens $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(STREAMS),--streams $(STREAMS))
+
 bench-load: build ## latency and cost under load, beside busy streams, of fresh processes (SECTIONS="latency start")
 	$(BIN)/python -m benchmarks.load $(SECTIONS)
 
@@ -148,6 +151,11 @@ build/interop/js/node_modules/.package-lock.json: tests/interop/standard/js/pack
 	mkdir -p build/interop/js
 	cp tests/interop/standard/js/package.json $< build/interop/js
 	npm ci --prefix build/interop/js --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+build/tokens/.requirements: benchmarks/tokens/requirements.txt $(REQUIREMENTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade \
+		--target build/tokens --requirement $<
 	@touch $@
 
 # A peer of the benchmarks; go itself knows what is still fresh.
