@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from examples.image_service import go_client, report
+from examples.image_service import command_line, go_client, report
 from examples.image_service.albums import ALBUMS, TINY, Album
 from examples.image_service.comparison import SERVERS, Results, Row, compare, serving
 from examples.image_service.workers import cores
@@ -67,11 +67,17 @@ def run(options: argparse.Namespace) -> None:
 def main() -> None:
     """Read the command line, and run."""
     parser = argparse.ArgumentParser(prog="python -m examples.image_service", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each row; default: %(default)s")
+    parser.add_argument("--rounds", type=command_line.count, default=5, help="runs of each row; default: %(default)s")
     parser.add_argument("--python", action="store_true", help="the client in Python, though there is a `go`")
     parser.add_argument("--tiny", action="store_true", help="tiny pictures, to see whether all of it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    run(parser.parse_args())
+    options = parser.parse_args()
+    try:
+        run(options)
+    except (subprocess.CalledProcessError, RuntimeError, EOFError, TimeoutError) as error:
+        sys.exit(str(error))  # a program that could not do its part, and what it said
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

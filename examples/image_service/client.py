@@ -91,7 +91,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the pictures are")
     parser.add_argument("--out", type=Path, default=Path("improved"), help="where the results go; default: %(default)s")
     parser.add_argument("--how", choices=WAYS, default="stream", help="default: %(default)s")
-    parser.add_argument("--together", type=int, default=1, metavar="N", help="with --how unary: calls at once")
+    parser.add_argument(
+        "--together", type=command_line.count, default=1, metavar="N", help="with --how unary: calls at once"
+    )
     parser.add_argument(
         "--json", action="store_true", help="measure: print figures for programs, and write no pictures"
     )

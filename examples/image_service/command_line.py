@@ -23,7 +23,7 @@ def of_server(description: str | None) -> argparse.Namespace:
     """Read the command line of a server, which says on its log where it listens."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parser(description)
-    options.add_argument("--workers", type=_count, help="pictures to work on at once; default: one for each core")
+    options.add_argument("--workers", type=count, help="pictures to work on at once; default: one for each core")
     return options.parse_args()
 
 
@@ -37,8 +37,8 @@ def run(program: Coroutine[Any, Any, object]) -> None:
         sys.exit(130)
 
 
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError(text)
-    return count
+def count(text: str) -> int:
+    """Read a number of things, of which there is at least one; for `type=`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"at least 1, not {text!r}")
+    return int(text)

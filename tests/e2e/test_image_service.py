@@ -1,5 +1,6 @@
 """The image service of examples/: results in order whichever way, and a sentence for everything that goes wrong."""
 
+import argparse
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 import penstock.testing
-from examples.image_service import folders, pictures, pieces, ways, workers
+from examples.image_service import command_line, folders, pictures, pieces, ways, workers
 from examples.image_service.images_pb2 import Picture, Result
 from examples.image_service.images_penstock import ImagesClient
 from examples.image_service.progress import Progress
@@ -244,6 +245,13 @@ def sentence(program: Program) -> str:
 
 def test_second_server_says_that_the_address_is_in_use(module: str, address: str) -> None:
     assert f"cannot listen on {address}" in sentence(start(module, "--address", address))
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
+def test_number_of_workers_is_at_least_one(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"at least 1, not '{text}'"):
+        command_line.count(text)
+    assert command_line.count("1") == 1
 
 
 def test_client_says_that_nobody_answers(tmp_path: Path) -> None:
