@@ -57,6 +57,7 @@ check: build ## formatting, lint, types and the checks in tools/: what must be c
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict $(PYTHON_FOLDERS)
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path benchmarks/peers/tonic/Cargo.toml
 	cargo clippy --quiet --locked --workspace --all-targets --all-features -- -D warnings
 	$(BIN)/python -m tools.check
 
@@ -100,6 +101,7 @@ fmt: setup ## format Python and Rust, and mend what lint can mend
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 	cargo fmt --all
+	cargo fmt --manifest-path benchmarks/peers/tonic/Cargo.toml
 
 lock: build/lock/bin/pip-compile ## write requirements-dev.lock, from pyproject.toml and requirements-dev.in, and that of the benchmarks again
 	build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
@@ -161,6 +163,10 @@ build/tokens/.requirements: benchmarks/tokens/requirements.txt $(REQUIREMENTS)
 # A peer of the benchmarks; go itself knows what is still fresh.
 grpc-go-peer: ## build the benchmarks' programs that use grpc-go
 	cd benchmarks/peers/grpc_go && go build -buildvcs=false -o $(CURDIR)/build/benchmarks/grpc_go/ ./...
+
+# A peer of the benchmarks; cargo itself knows what is still fresh.
+tonic-peer: build/generators/protoc/bin/protoc ## build the benchmarks' programs that use tonic
+	PROTOC=$(CURDIR)/$< cargo build --quiet --release --locked --manifest-path benchmarks/peers/tonic/Cargo.toml --target-dir build/benchmarks/tonic
 
 build/lock/bin/pip-compile:
 	$(PYTHON) -m venv build/lock

@@ -16,6 +16,7 @@ them, do what `benchmarks/load/README.md` says.
 """
 
 import sys
+import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,6 +141,21 @@ def _on_one_processor(peer: Peer) -> Peer:
     )
 
 
+def _tonic() -> Peer:
+    programs = FOLDER / "build/benchmarks/tonic/release"
+    server, client, holder = ([str(programs / part)] for part in ("server", "client", "holder"))
+    locked = tomllib.loads((Path(__file__).parent / "tonic/Cargo.lock").read_text("utf-8"))
+    versions = {package["name"]: package["version"] for package in locked["package"]}
+    return Peer(
+        "tonic",
+        "tonic",
+        *(server, client, holder),
+        made_of={name: versions[name] for name in ("tonic", "rustls")},
+        make="tonic-peer",
+        made=programs / "server",
+    )
+
+
 OURS = "penstock_aio"
 """What the others are compared with."""
 
@@ -151,6 +167,7 @@ PEERS: Sequence[Peer] = [
     _PENSTOCK,
     _GRPCIO,
     _GRPC_GO,
+    _tonic(),
     _python("bare_engine", "bare engine", "penstock", "protobuf"),
     replace(_python("raw_asyncio", "raw asyncio", "protobuf", scenarios={"ping_pong", "unary"}), grpc=False),
     _on_uvloop(_PENSTOCK),
@@ -161,4 +178,4 @@ PEERS: Sequence[Peer] = [
     _apart("connectrpc", "connectrpc", "connectrpc", PLAIN),
     replace(_apart("pygrpc_native", "pygrpc-native", "pygrpc-native"), client=_GRPCIO.client, tls=False),
 ]
-"""In the order of the table. `rows.Target` speaks of "grpc_go" and "tonic" too."""
+"""In the order of the table."""
