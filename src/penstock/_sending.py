@@ -163,7 +163,7 @@ class SendingStream(EndingStream[SendT, ReceiveT]):
             waiter = _engine.Waiter(self._loop)
             if not self._send_waiters:
                 self._send_waiters = {}
-            self._send_waiters[waiter] = asyncio.current_task()
+            self._send_waiters[waiter] = asyncio.current_task(self._loop)
             try:
                 await waiter
             finally:
