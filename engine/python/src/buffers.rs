@@ -1,5 +1,6 @@
 //! Memory that crosses the seam without a copy: socket input, socket output, large messages.
 
+use crate::heap;
 use bytes::Bytes;
 use penstock_core::Body;
 use pyo3::exceptions::PyBufferError;
@@ -154,6 +155,7 @@ impl MessageBody {
 
 impl Body for MessageBody {
     fn allocate(length: usize) -> Option<Self> {
+        heap::expect(length);
         // Only `Connection.received` gets here, and Python called that.
         Python::attach(|py| {
             let size = isize::try_from(length).ok()?;

@@ -3,6 +3,7 @@
 use crate::compressed::Compressed;
 use crate::encoded::Encoded;
 use crate::expansion::{Begun, Expansion};
+use crate::heap;
 use bytes::Bytes;
 use penstock_core::Payload as CorePayload;
 use penstock_core::wire::coding::Coding;
@@ -91,6 +92,7 @@ impl<'py> Payload<'py> {
     pub(crate) fn for_core<T>(&self, push: impl Fn(&CorePayload<'_>) -> T) -> T {
         match self {
             Self::Bytes(bytes) if CorePayload::is_large(bytes.as_bytes().len()) => {
+                heap::expect(bytes.as_bytes().len());
                 push(&CorePayload::Shared(Bytes::from_owner(PyBackedBytes::from(bytes.clone()))))
             }
             Self::Bytes(bytes) => push(&CorePayload::Borrowed(bytes.as_bytes())),

@@ -11,7 +11,7 @@
 //! - [`share`] and [`slice`] are what a connection, a task gets of a turn of the loop; [`crowd`] is who else is there
 //! - [`steps`] is what tasks do at the end of a read: [`waiter`] is what they awaited, [`beginning`] makes new ones
 //! - [`clock`] is the time connections are told
-//! - [`buffers`] holds the memory that crosses the seam
+//! - [`buffers`] holds the memory that crosses the seam, [`heap`] has the allocator keep that of large messages
 //!
 //! One rule keeps it free of deadlocks: under the lock of a connection no Python code runs and no object is made that
 //! the garbage collector tracks (plain `bytes` are not), because a collection may run any finalizer.
@@ -34,6 +34,7 @@ mod encoded;
 mod expanding;
 mod expansion;
 mod fanout;
+mod heap;
 mod lost;
 mod metadata;
 mod only;
