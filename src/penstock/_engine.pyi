@@ -1,7 +1,7 @@
 """The Rust engine: one HTTP/2 connection, and the paths taken once per message."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Sequence
 from contextvars import Context
 from types import GenericAlias
 from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar, final, type_check_only
@@ -372,9 +372,16 @@ class Connection:
         """
 
     def attach(
-        self, call_soon: Callable[..., object], write: Callable[[bytes | memoryview], None], owner: Owner
+        self,
+        call_soon: Callable[..., object],
+        write: Callable[[bytes | memoryview], None],
+        owner: Owner,
+        write_pieces: Callable[[Sequence[bytes | memoryview]], None] | None = None,
     ) -> None:
-        """Tie it to a socket and a loop; what it has to say first is written at once."""
+        """Tie it to a socket and a loop; what it has to say first is written at once.
+
+        What has large messages in it is given to `write_pieces`, and they are not copied.
+        """
 
     def detach(self) -> None:
         """The socket is gone: nothing is written or told any more."""

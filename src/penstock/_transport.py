@@ -11,7 +11,7 @@ import weakref
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
-from penstock import _address, _engine, _loop_end, _lost_calls, tls
+from penstock import _address, _engine, _loop_end, _lost_calls, _pieces, tls
 from penstock._ending import ENDS
 from penstock._liveness import Liveness
 from penstock._progress import WriteProgress
@@ -145,7 +145,7 @@ class Transport(asyncio.BufferedProtocol):
         writing.set_write_buffer_limits(high=0)
         self._bound_retransmission(writing.get_extra_info("socket"))
         if self._session is None:
-            self.engine.attach(self.loop.call_soon, writing.write, self)
+            self.engine.attach(self.loop.call_soon, writing.write, self, _pieces.writer(writing))
         else:
             self.engine.pause()  # until the handshake is done
             self.engine.attach(self.loop.call_soon, self._session.write, self)

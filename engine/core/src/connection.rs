@@ -6,7 +6,7 @@
 
 use crate::budget::{Kept, Pile, Share};
 use crate::conduct::{Abuse, Conduct};
-use crate::event::{Closed, Event, Outcome};
+use crate::event::{Closed, Event};
 use crate::frames::{self, Parting};
 use crate::intake::Intake;
 use crate::item::Body;
@@ -17,7 +17,7 @@ use crate::request::Target;
 use crate::response;
 use crate::role::Role;
 use crate::schedule::{Schedule, Streams};
-use crate::settings::{Settings, Side, tell_header_limit};
+use crate::settings::{Settings, Side};
 use crate::strikes::Strikes;
 use crate::windows::Windows;
 use crate::wire::metadata::MetadataError;
@@ -78,11 +78,11 @@ pub struct Connection<B> {
     pings_out: u64,
     pings_sent: u64,
     /// The output has the first SETTINGS in it, as h2 wrote them.
-    tells_settings: bool,
+    pub(crate) tells_settings: bool,
     /// Bytes the peer sent.
     pub(crate) fed: u64,
     /// Bytes of output that were taken.
-    sent: u64,
+    pub(crate) sent: u64,
     /// The peer takes no new calls.
     going_away: bool,
     /// A call ended because the connection did.
@@ -149,66 +149,6 @@ impl<B: Body> Connection<B> {
     /// Tells the time, from any beginning: there is no clock in here. Comes before what happened then.
     pub fn tick(&mut self, now: Duration) {
         self.now = now;
-    }
-
-    /// Moves queued messages and h2's own frames to the output. True: there is some.
-    pub fn flush(&mut self) -> bool {
-        if self.is_silent() {
-            return false;
-        }
-        // HEADERS of new calls first: until they are out h2 grants their DATA nothing.
-        self.turn();
-        let turn = self.schedule.turn(&mut self.streams, &self.io.lock());
-        // Before h2 writes: the last call of a connection that shuts down may end it, and is over by then.
-        for id in turn.finished {
-            self.end(id, Outcome::ok());
-        }
-        if turn.handed {
-            // All DATA handed over must leave h2 now, so that no reset finds any of it there.
-            self.io.lock().lift_output_limit(true);
-            self.turn();
-            self.io.lock().lift_output_limit(false);
-        } else {
-            self.turn();
-        }
-        if turn.sent {
-            self.strikes.forgive();
-            self.conduct.allow(self.io.lock().output.len());
-        }
-        for id in turn.served {
-            self.tell_sender(id);
-        }
-        let mut pipe = self.io.lock();
-        if self.phase != Phase::Closed {
-            pipe.put_own();
-        }
-        !pipe.output.is_empty()
-    }
-
-    /// Takes the output; `empty` is a buffer to go on with.
-    pub fn take_output(&mut self, empty: Vec<u8>) -> Vec<u8> {
-        let mut output = self.io.lock().take_output(empty);
-        if std::mem::take(&mut self.tells_settings) {
-            tell_header_limit(&mut output, PREFACE.len(), self.settings.max_header_list_bytes);
-        }
-        if self.settings.side == Side::Server
-            && let count @ 1.. = frames::made_resets(&output)
-            && let Some(abuse) = self.conduct.made_to_reset(count, self.now)
-        {
-            self.cut(abuse);
-        }
-        if let Some(parting) = &self.parting {
-            let start = if output.starts_with(PREFACE) { PREFACE.len() } else { 0 };
-            parting.tell_in(&mut output, start);
-        }
-        self.sent += output.len() as u64;
-        output
-    }
-
-    /// Bytes of output that wait to be taken.
-    #[must_use]
-    pub fn output_len(&self) -> usize {
-        self.io.lock().output.len()
     }
 
     /// Something waits that a flush would act on, or output that it made before.
@@ -306,7 +246,7 @@ impl<B: Body> Connection<B> {
     }
 
     /// A server says nothing before it knows that the client speaks HTTP/2: others get an answer in their own language.
-    fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         self.phase == Phase::Open && self.opening.awaits_client()
     }
 

@@ -1,5 +1,6 @@
 //! Frames that we write beside h2: PINGs of our own, and GOAWAYs that say why. Source: RFC 9113 sections 6.7 and 6.8.
 
+use crate::output::Output;
 use h2::Reason;
 
 pub(crate) const HEAD_BYTES: usize = 9;
@@ -68,18 +69,16 @@ impl Parting {
 }
 
 /// Of whole frames that we wrote, the RST_STREAMs that nobody here asked for: h2 found something wrong.
-pub(crate) fn made_resets(output: &[u8]) -> usize {
+pub(crate) fn made_resets(output: &Output) -> usize {
     let mut made = 0;
-    let mut rest = output;
-    while let Some((head, behind)) = rest.split_first_chunk::<HEAD_BYTES>() {
+    output.each_frame(|head, payload| {
         if head[3] == RST_STREAM
-            && let Some(&code) = behind.first_chunk()
+            && let Some(&code) = payload.first_chunk()
         {
             let ours = [Reason::NO_ERROR, Reason::CANCEL].contains(&Reason::from(u32::from_be_bytes(code)));
             made += usize::from(!ours);
         }
-        rest = behind.get(length(*head)..).unwrap_or_default();
-    }
+    });
     made
 }
 

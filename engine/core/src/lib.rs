@@ -10,6 +10,7 @@
 
 mod budget;
 mod calls;
+mod chunk;
 mod conduct;
 mod connection;
 mod ending;
@@ -18,8 +19,10 @@ mod frames;
 mod inbox;
 mod intake;
 mod item;
+mod leaving;
 mod opening;
 mod outbox;
+mod output;
 mod pipe;
 mod ready;
 mod request;
@@ -44,6 +47,7 @@ pub use event::{CallHead, Cause, Closed, Event, Origin, Outcome, Reply};
 pub use h2::Reason;
 pub use item::{Body, Item};
 pub use outbox::Payload;
+pub use output::{Output, Part};
 pub use request::{Call, CallError, user_agent};
 pub use settings::{Settings, Side};
 pub use sniffer::GoAway;

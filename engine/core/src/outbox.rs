@@ -1,8 +1,9 @@
 //! Framed messages of one stream that h2 has not seen yet.
 
+use crate::chunk::Chunk;
 use crate::tally::Passed;
 use crate::wire::prefix::{self, PREFIX_BYTES};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 
 /// Payloads from this size are queued by reference.
@@ -111,23 +112,28 @@ impl Outbox {
         true
     }
 
-    /// Takes up to `max` bytes (at least one, if any are queued), not across pieces.
-    pub(crate) fn take(&mut self, max: usize) -> Option<Bytes> {
-        let piece = self.pieces.front_mut()?;
-        let chunk = match piece {
-            Piece::Small(bytes) => bytes.split_to(max.min(bytes.len())).freeze(),
-            Piece::Large(bytes) => bytes.split_to(max.min(bytes.len())),
-        };
-        if piece.is_spent() {
-            self.pieces.pop_front();
-            if self.pieces.is_empty() {
-                // Idle streams are counted in bytes, and the next message finds a small block at once.
-                self.pieces = VecDeque::new();
+    /// Takes up to `max` bytes.
+    pub(crate) fn take(&mut self, max: usize) -> Chunk {
+        let mut chunk = Chunk::default();
+        while chunk.remaining() < max
+            && let Some(piece) = self.pieces.front_mut()
+        {
+            let left = max - chunk.remaining();
+            chunk.push(match piece {
+                Piece::Small(bytes) => bytes.split_to(left.min(bytes.len())).freeze(),
+                Piece::Large(bytes) => bytes.split_to(left.min(bytes.len())),
+            });
+            if piece.is_spent() {
+                self.pieces.pop_front();
             }
         }
-        self.length -= chunk.len();
-        self.taken += chunk.len() as u64;
-        Some(chunk)
+        if self.pieces.is_empty() {
+            // Idle streams are counted in bytes, and the next message finds a small block at once.
+            self.pieces = VecDeque::new();
+        }
+        self.length -= chunk.remaining();
+        self.taken += chunk.remaining() as u64;
+        chunk
     }
 
     pub(crate) fn clear(&mut self) {
@@ -161,7 +167,13 @@ mod tests {
     use super::*;
 
     fn all(outbox: &mut Outbox, max: usize) -> Vec<u8> {
-        std::iter::from_fn(|| outbox.take(max)).flatten().collect()
+        let mut all = Vec::new();
+        while !outbox.is_empty() {
+            let mut chunk = outbox.take(max);
+            assert!((1..=max).contains(&chunk.remaining()));
+            all.extend(chunk.copy_to_bytes(chunk.remaining()));
+        }
+        all
     }
 
     fn shared(byte: u8, length: usize) -> Payload<'static> {
@@ -197,7 +209,7 @@ mod tests {
         assert!(outbox.replace_newest(&shared(b'x', 3)));
         assert!(outbox.replace_newest(&Payload::Borrowed(b"c")));
         assert_eq!(outbox.len(), 12);
-        assert_eq!(outbox.take(7).unwrap().len(), 6 + 1);
+        assert_eq!(outbox.take(7).remaining(), 6 + 1);
         assert!(!outbox.replace_newest(&Payload::Borrowed(b"d")));
         assert_eq!(all(&mut outbox, 100), b"\0\0\0\x01c");
     }

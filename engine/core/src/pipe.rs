@@ -1,6 +1,7 @@
 //! The byte pipe h2 believes to be a socket: what was fed, and what waits to be written.
 
 use crate::frames::HEAD_BYTES;
+use crate::output::Output;
 use crate::sniffer::Sniffer;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
@@ -21,7 +22,7 @@ pub(crate) struct Pipe {
     begun: Vec<u8>,
     /// Frames to be read as if the peer had said them, where there is room between two of its own.
     inserted: Option<Bytes>,
-    pub(crate) output: Vec<u8>,
+    pub(crate) output: Output,
     /// Frames of ours that wait to be put among those of h2.
     own: Vec<u8>,
     output_limit: usize,
@@ -100,14 +101,15 @@ impl Pipe {
     /// wait: only then it may be within a header block.
     pub(crate) fn put_own(&mut self) {
         if self.write_waker.is_none() {
-            self.output.append(&mut self.own);
+            self.output.extend_from_slice(&self.own);
+            self.own.clear();
         }
     }
 
     /// From now on h2 reads nothing and writes all it has.
     pub(crate) fn only_write(&mut self) {
         self.forget_input();
-        self.lift_output_limit(true);
+        self.output_limit = usize::MAX;
         self.wake_writer();
     }
 
@@ -142,15 +144,21 @@ impl Pipe {
         self.read_waker.is_some() && self.write_waker.is_none()
     }
 
-    /// For the turn after a hand-over: everything handed over must leave h2.
-    pub(crate) fn lift_output_limit(&mut self, lifted: bool) {
-        self.output_limit = if lifted { usize::MAX } else { OUTPUT_LIMIT };
+    /// For the turn after a hand-over: everything handed over must leave h2. These `pieces` of it are not copied.
+    pub(crate) fn hand_over(&mut self, pieces: Vec<Bytes>) {
+        self.output_limit = usize::MAX;
+        self.output.expect(pieces);
+    }
+
+    pub(crate) fn end_hand_over(&mut self) {
+        self.output_limit = OUTPUT_LIMIT;
+        self.output.expect(Vec::new());
     }
 
     /// Takes the output and puts `empty` in its place.
-    pub(crate) fn take_output(&mut self, empty: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn take_output(&mut self, empty: Vec<u8>) -> Output {
         self.wake_writer();
-        std::mem::replace(&mut self.output, empty)
+        std::mem::replace(&mut self.output, Output::of(empty))
     }
 
     fn wake_writer(&mut self) {
@@ -190,7 +198,7 @@ impl Pipe {
         }
         let before = self.output.len();
         for slice in slices {
-            self.output.extend_from_slice(slice);
+            self.output.write(slice);
         }
         Poll::Ready(Ok(self.output.len() - before))
     }
@@ -207,7 +215,7 @@ impl Io {
             end_of_input: false,
             begun: Vec::new(),
             inserted: None,
-            output: Vec::new(),
+            output: Output::default(),
             own: Vec::new(),
             output_limit: OUTPUT_LIMIT,
             read_waker: None,

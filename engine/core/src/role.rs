@@ -1,24 +1,24 @@
 //! The h2 connection behind either end, and the one step that moves it.
 
+use crate::chunk::Chunk;
 use crate::pipe::Io;
 use crate::settings::{Settings, Side};
-use bytes::Bytes;
 use h2::{RecvStream, client, server};
 use http::Request;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-pub(crate) type Accepted = (Request<RecvStream>, server::SendResponse<Bytes>);
+pub(crate) type Accepted = (Request<RecvStream>, server::SendResponse<Chunk>);
 
 /// What h2 is doing for us.
 pub(crate) enum Role {
     /// The client's preface is awaited; with `true` the server shuts down as soon as it came.
-    Handshake(Pin<Box<server::Handshake<Io, Bytes>>>, bool),
+    Handshake(Pin<Box<server::Handshake<Io, Chunk>>>, bool),
     /// With `true` it was told to shut down.
-    Server(Box<server::Connection<Io, Bytes>>, bool),
+    Server(Box<server::Connection<Io, Chunk>>, bool),
     /// Without its `SendRequest` the connection ends when its streams do.
-    Client(Box<client::Connection<Io, Bytes>>, Option<client::SendRequest<Bytes>>),
+    Client(Box<client::Connection<Io, Chunk>>, Option<client::SendRequest<Chunk>>),
     Over,
 }
 

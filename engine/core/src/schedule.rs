@@ -9,6 +9,7 @@ use crate::item::Body;
 use crate::pipe::{OUTPUT_LIMIT, Pipe};
 use crate::stream::{Sending, Stream};
 use crate::tally::Waits;
+use bytes::Bytes;
 use fnv::FnvHashMap;
 use std::collections::VecDeque;
 
@@ -26,6 +27,8 @@ pub(crate) struct Schedule {
     /// Streams whose queue or end changed since the last turn.
     dirty: Vec<u32>,
     lines: Lines,
+    /// The output may refer to large pieces: a turn tells of them.
+    pub(crate) refers: bool,
     /// DATA bytes ever handed to h2: with the sniffer's count, the peer's connection window.
     handed: u64,
 }
@@ -47,6 +50,8 @@ pub(crate) struct Turn {
     pub(crate) handed: bool,
     /// DATA or trailers did.
     pub(crate) sent: bool,
+    /// Of what was handed over, the pieces that are large.
+    pub(crate) pieces: Vec<Bytes>,
     /// Streams whose queue shrank.
     pub(crate) served: Vec<u32>,
     /// Server streams whose trailers are out.
@@ -94,7 +99,8 @@ impl Schedule {
             let Some(stream) = streams.get_mut(&id) else { continue };
             let alone = self.lines.is_empty();
             let portion = if alone { usize::MAX } else { stream.portion };
-            let handed = stream.hand_over(window.min(room).min(portion));
+            let pieces = self.refers.then_some(&mut turn.pieces);
+            let handed = stream.hand_over(window.min(room).min(portion), pieces);
             room -= handed;
             self.handed += handed as u64;
             turn.served.push(id);

@@ -1,6 +1,8 @@
 //! The sending half of a stream: messages and the end go to h2 in the portions the schedule allows.
 
+use crate::chunk::Chunk;
 use crate::item::Body;
+use crate::output::BY_REFERENCE_BYTES;
 use crate::request::response_head;
 use crate::stream::{End, Sending, Stream};
 use crate::wire::coding::Coding;
@@ -37,11 +39,11 @@ impl<B: Body> Stream<B> {
         true
     }
 
-    /// Hands h2 at most `max` bytes; returns how many.
+    /// Hands h2 at most `max` bytes; returns how many, and puts those that are large into `pieces`.
     ///
     /// h2 must never be left waiting for a window: what waits there and is reset leaks in h2 0.4.20. So a wish that was
     /// not granted in full is taken back at once.
-    pub(crate) fn hand_over(&mut self, max: usize) -> usize {
+    pub(crate) fn hand_over(&mut self, max: usize, pieces: Option<&mut Vec<Bytes>>) -> usize {
         let Some(send) = self.send.as_mut() else {
             self.drop_queue();
             return 0;
@@ -49,11 +51,11 @@ impl<B: Body> Stream<B> {
         let wanted = self.outbox.len().min(max);
         send.reserve_capacity(wanted);
         let granted = send.capacity().min(wanted);
-        let mut left = granted;
-        while left > 0
-            && let Some(chunk) = self.outbox.take(left)
-        {
-            left -= chunk.len();
+        if granted > 0 {
+            let chunk = self.outbox.take(granted);
+            if let Some(pieces) = pieces {
+                pieces.extend(chunk.pieces().filter(|piece| piece.len() >= BY_REFERENCE_BYTES).cloned());
+            }
             let last = self.outbox.is_empty() && matches!(self.end, Some(End::HalfClose));
             if send.send_data(chunk, last).is_err() {
                 self.drop_queue();
@@ -62,7 +64,6 @@ impl<B: Body> Stream<B> {
             if last {
                 self.end = None;
                 self.send = None;
-                break;
             }
         }
         self.handed += granted;
@@ -87,7 +88,7 @@ impl<B: Body> Stream<B> {
             Some(End::HalfClose) => {
                 if let Some(mut send) = self.send.take() {
                     // An error means that the stream is reset: its waker tells.
-                    let _reset = send.send_data(Bytes::new(), true);
+                    let _reset = send.send_data(Chunk::default(), true);
                 }
                 false
             }

@@ -1,6 +1,7 @@
 //! One call: its two h2 halves, its inbox and outbox, and what its application waits for.
 
 use crate::budget::{Kept, Share};
+use crate::chunk::Chunk;
 use crate::event::{Cause, Origin, Outcome};
 use crate::inbox::{Inbox, InboxError};
 use crate::item::Body;
@@ -14,7 +15,6 @@ use crate::wire::coding::{Coding, Codings};
 use crate::wire::metadata::Pairs;
 use crate::wire::prefix::PrefixError;
 use crate::wire::status::Code;
-use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, client, server};
 use http::HeaderMap;
 use std::future::Future;
@@ -44,9 +44,9 @@ pub(crate) enum End {
 /// What a stream has of h2.
 pub(crate) type Handles = (
     Option<client::ResponseFuture>,
-    Option<server::SendResponse<Bytes>>,
+    Option<server::SendResponse<Chunk>>,
     Option<RecvStream>,
-    Option<SendStream<Bytes>>,
+    Option<SendStream<Chunk>>,
 );
 
 pub(crate) struct Stream<B> {
@@ -54,9 +54,9 @@ pub(crate) struct Stream<B> {
     pub(crate) note: Arc<StreamNote>,
     waker: Waker,
     pub(crate) response: Option<client::ResponseFuture>,
-    pub(crate) respond: Option<server::SendResponse<Bytes>>,
+    pub(crate) respond: Option<server::SendResponse<Chunk>>,
     pub(crate) receive: Option<RecvStream>,
-    pub(crate) send: Option<SendStream<Bytes>>,
+    pub(crate) send: Option<SendStream<Chunk>>,
     pub(crate) inbox: Inbox<B>,
     pub(crate) outbox: Outbox,
     pub(crate) sending: Sending,

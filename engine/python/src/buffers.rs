@@ -2,11 +2,11 @@
 
 use crate::heap;
 use bytes::Bytes;
-use penstock_core::Body;
+use penstock_core::{Body, Output, Part};
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyMemoryView};
+use pyo3::types::{PyBytes, PyList, PyMemoryView};
 use std::cell::UnsafeCell;
 use std::os::raw::c_int;
 use std::sync::{Mutex, PoisonError};
@@ -102,6 +102,39 @@ pub(crate) fn output(py: Python<'_>, bytes: Vec<u8>) -> PyResult<Bound<'_, PyAny
     }
     let chunk = Bound::new(py, Chunk { bytes })?;
     Ok(PyMemoryView::from(chunk.as_any())?.into_any())
+}
+
+/// A large piece of a message on its way to a socket: it is written from where it lies.
+#[pyclass(frozen, module = "penstock._engine")]
+pub(crate) struct Piece {
+    bytes: Bytes,
+}
+
+/// The same as a list of what `writelines` takes.
+pub(crate) fn pieces(py: Python<'_>, output: Output) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for part in output.parts() {
+        match part {
+            Part::Small(bytes) => list.append(PyBytes::new(py, bytes))?,
+            Part::Large(bytes) => {
+                let piece = Bound::new(py, Piece { bytes: bytes.clone() })?;
+                list.append(PyMemoryView::from(piece.as_any())?)?;
+            }
+        }
+    }
+    give_back(output.into_bytes());
+    Ok(list)
+}
+
+#[pymethods]
+impl Piece {
+    /// # Safety
+    /// Called by the interpreter with a valid view.
+    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        let bytes = &slf.get().bytes;
+        // SAFETY: the bytes are never changed, and the view keeps their object alive; read-only.
+        unsafe { fill(&slf, view, bytes.as_ptr().cast_mut(), bytes.len(), true, flags) }
+    }
 }
 
 #[pymethods]

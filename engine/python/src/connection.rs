@@ -97,9 +97,16 @@ impl Connection {
     }
 
     /// Ties the connection to its socket and loop.
-    fn attach(slf: &Bound<'_, Self>, call_soon: Py<PyAny>, write: Py<PyAny>, owner: Py<PyAny>) -> PyResult<()> {
+    #[pyo3(signature = (call_soon, write, owner, write_pieces=None))]
+    fn attach(
+        slf: &Bound<'_, Self>,
+        call_soon: Py<PyAny>,
+        write: Py<PyAny>,
+        owner: Py<PyAny>,
+        write_pieces: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
         let flush = slf.getattr("flush")?.unbind();
-        slf.get().shared.attach(Hooks { call_soon, flush, write, owner });
+        slf.get().shared.attach(Hooks { call_soon, flush, write, write_pieces, owner });
         slf.get().shared.flush(slf.py())
     }
 

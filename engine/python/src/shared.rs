@@ -8,7 +8,7 @@ use crate::slice::Slice;
 use crate::steps;
 use crate::stream::StreamBase;
 use fnv::FnvHashMap;
-use penstock_core::{Closed, Connection as Core, Event, Item, Origin, Outcome, Tally};
+use penstock_core::{Closed, Connection as Core, Event, Item, Origin, Outcome, Output, Tally};
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,16 +23,27 @@ pub(crate) struct Hooks {
     pub(crate) flush: Py<PyAny>,
     /// `transport.write`.
     pub(crate) write: Py<PyAny>,
+    /// The same for a list of pieces, if they need not be joined.
+    pub(crate) write_pieces: Option<Py<PyAny>>,
     /// Hears what concerns the connection as a whole.
     pub(crate) owner: Py<PyAny>,
 }
 
 impl Hooks {
+    fn send(&self, py: Python<'_>, output: Output) -> PyResult<()> {
+        match &self.write_pieces {
+            Some(write) if output.large_bytes() > 0 => write.call1(py, (buffers::pieces(py, output)?,)),
+            _ => self.write.call1(py, (buffers::output(py, output.in_one())?,)),
+        }?;
+        Ok(())
+    }
+
     fn clone_ref(&self, py: Python<'_>) -> Self {
         Self {
             call_soon: self.call_soon.clone_ref(py),
             flush: self.flush.clone_ref(py),
             write: self.write.clone_ref(py),
+            write_pieces: self.write_pieces.as_ref().map(|write| write.clone_ref(py)),
             owner: self.owner.clone_ref(py),
         }
     }
@@ -105,6 +116,9 @@ impl Shared {
     }
 
     pub(crate) fn attach(&self, hooks: Hooks) {
+        if hooks.write_pieces.is_some() {
+            self.with(Core::refer);
+        }
         *lock(&self.hooks) = Some(hooks);
     }
 
@@ -193,10 +207,10 @@ impl Shared {
         while !self.paused.load(Relaxed) {
             let output = self.with(|core| {
                 core.tick(now);
-                core.flush().then(|| core.take_output(buffers::spare()))
+                core.flush().then(|| core.take_parts(buffers::spare()))
             });
             let Some(output) = output else { break };
-            hooks.write.call1(py, (buffers::output(py, output)?,))?;
+            hooks.send(py, output)?;
             let (more, crowded) = self.with(|core| (core.has_work(), core.is_crowded()));
             if more && crowded {
                 // A call that came meanwhile would wait until the socket is full, and then for all who were served and
