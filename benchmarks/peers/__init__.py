@@ -156,6 +156,10 @@ def _tonic() -> Peer:
     )
 
 
+def _echo(name: str, title: str) -> Peer:
+    return replace(_python(name, title, "protobuf", scenarios={"ping_pong", "unary"}), grpc=False)
+
+
 OURS = "penstock_aio"
 """What the others are compared with."""
 
@@ -169,7 +173,8 @@ PEERS: Sequence[Peer] = [
     _GRPC_GO,
     _tonic(),
     _python("bare_engine", "bare engine", "penstock", "protobuf"),
-    replace(_python("raw_asyncio", "raw asyncio", "protobuf", scenarios={"ping_pong", "unary"}), grpc=False),
+    _echo("raw_asyncio", "raw asyncio"),
+    _echo("raw_protocol", "raw asyncio, Protocol"),
     _on_uvloop(_PENSTOCK),
     _on_uvloop(_GRPCIO),
     _on_one_processor(_GRPC_GO),

@@ -1,13 +1,14 @@
 """The server."""
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from benchmarks.programs import Own, serve
 from benchmarks.work import announce, until_told
 from penstock import tls
 
-__all__ = ["Echo"]
+__all__ = ["Echo", "main"]
 
 
 class Echo(asyncio.BufferedProtocol):
@@ -28,10 +29,10 @@ class Echo(asyncio.BufferedProtocol):
         self._write(self._buffer[:nbytes])
 
 
-async def main(own: Own | None) -> None:
+async def main(own: Own | None, protocol: Callable[[], asyncio.BaseProtocol] = Echo) -> None:
     """Serve until told to stop."""
     context = tls.server_context(own.certificate, own.key) if own else None
-    listening = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0, ssl=context)
+    listening = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, ssl=context)
     host, port = listening.sockets[0].getsockname()
     announce(f"{host}:{port}")
     await until_told()
