@@ -166,17 +166,19 @@ OURS = "penstock_aio"
 _PENSTOCK = _python(OURS, "penstock", "penstock", "protobuf")
 _GRPC_GO = _grpc_go()
 _GRPCIO = _python("grpcio_aio", "grpcio aio", "grpcio", "protobuf")
+_BARE_ENGINE = _python("bare_engine", "bare engine", "penstock", "protobuf")
 
 PEERS: Sequence[Peer] = [
     _PENSTOCK,
     _GRPCIO,
     _GRPC_GO,
     _tonic(),
-    _python("bare_engine", "bare engine", "penstock", "protobuf"),
+    _BARE_ENGINE,
     _echo("raw_asyncio", "raw asyncio"),
     _echo("raw_protocol", "raw asyncio, Protocol"),
     _on_uvloop(_PENSTOCK),
     _on_uvloop(_GRPCIO),
+    _on_uvloop(_BARE_ENGINE),
     _on_one_processor(_GRPC_GO),
     replace(_python("grpcio_sync", "grpcio sync", "grpcio", "protobuf", scenarios=BUT_BROADCAST), usual=False),
     _apart("grpclib", "grpclib", "grpclib", PLAIN),
