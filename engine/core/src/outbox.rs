@@ -27,6 +27,14 @@ impl Payload<'_> {
         length >= BY_REFERENCE_BYTES
     }
 
+    fn is_copied(&self) -> bool {
+        match self {
+            Self::Borrowed(_) => true,
+            Self::Shared(_) => false,
+            Self::Compressed(bytes) => !Self::is_large(bytes.len()),
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Borrowed(bytes) => bytes.len(),
@@ -78,11 +86,14 @@ impl Outbox {
         self.pushed += framed as u64;
         self.length += framed;
         self.messages += 1;
+        let is_copied = payload.is_copied();
         let small = self.last_small();
+        // At once for both: a message that leaves alone costs one block of its size, and is frozen as it is.
+        small.reserve(if is_copied { framed } else { PREFIX_BYTES });
         small.extend_from_slice(&prefix::write(matches!(payload, Payload::Compressed(_)), length));
         match payload {
             Payload::Borrowed(bytes) => small.extend_from_slice(bytes),
-            Payload::Compressed(bytes) if !Payload::is_large(bytes.len()) => small.extend_from_slice(bytes),
+            Payload::Compressed(bytes) if is_copied => small.extend_from_slice(bytes),
             Payload::Shared(bytes) | Payload::Compressed(bytes) => self.pieces.push_back(Piece::Large(bytes.clone())),
         }
         framed
@@ -120,7 +131,8 @@ impl Outbox {
         {
             let left = max - chunk.remaining();
             chunk.push(match piece {
-                Piece::Small(bytes) => bytes.split_to(left.min(bytes.len())).freeze(),
+                Piece::Small(bytes) if bytes.len() <= left => std::mem::take(bytes).freeze(),
+                Piece::Small(bytes) => bytes.split_to(left).freeze(),
                 Piece::Large(bytes) => bytes.split_to(left.min(bytes.len())),
             });
             if piece.is_spent() {
