@@ -7,6 +7,7 @@ import sys
 from typing import Any, cast
 
 from benchmarks.work import SERVER_NAME
+from penstock import _pieces
 from penstock._engine import Codec, Connection, ReadBuffer
 from penstock._tls_session import TlsSession
 
@@ -55,7 +56,7 @@ class BareConnection(asyncio.BufferedProtocol):
         self._on_backlog, self._on_backlog_gone = writing.pause_reading, writing.resume_reading
         self.close = writing.close
         if self._session is None:
-            self.engine.attach(self.loop.call_soon, writing.write, cast(Any, self))
+            self.engine.attach(self.loop.call_soon, writing.write, cast(Any, self), _pieces.writer(writing))
         else:
             self.engine.pause()  # until the handshake is done
             self.engine.attach(self.loop.call_soon, self._session.write, cast(Any, self))
