@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Smaller blocks are not mapped. Source: mallopt(3), M_MMAP_THRESHOLD.
 const MAPPED_BYTES: usize = 128 * 1024;
-/// The largest block that counts. Source: mallopt(3), M_MMAP_THRESHOLD.
+/// No block is larger: what is kept is twice that, and stays within what glibc takes for a threshold.
+/// Source: mallopt(3), M_MMAP_THRESHOLD.
 const MOST_BYTES: usize = 16 << 20;
 const TIMES: usize = 4;
 
