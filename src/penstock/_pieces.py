@@ -38,7 +38,12 @@ class SocketWriter:
     def write(self, pieces: Sequence[Buffer]) -> None:
         """Write all of it, now or when the socket takes it."""
         transport, sent = self._transport, 0
-        if not transport.get_write_buffer_size() and not transport.is_closing():
+        if transport.is_closing():
+            transport.write(
+                b"".join(pieces)
+            )  # at once: of each write to a lost socket, from the fifth on, asyncio warns
+            return
+        if not transport.get_write_buffer_size():
             # It is full; or the transport meets the same, and knows what to do.
             with contextlib.suppress(OSError):
                 # Asked each time: that of a closed socket is -1, and not one of somebody else.
@@ -47,4 +52,6 @@ class SocketWriter:
             length = len(piece)
             if sent < length:
                 transport.write(piece[sent:] if sent else piece)
+                if transport.is_closing():
+                    return  # it has found the socket lost
             sent = max(sent - length, 0)

@@ -97,3 +97,15 @@ async def test_a_socket_that_broke_ends_its_transport() -> None:
 
 def test_what_is_no_socket_takes_only_what_is_in_one() -> None:
     assert _pieces.writer(asyncio.Transport()) is None
+
+
+async def test_a_lost_socket_is_found_lost_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with connected() as (transport, _reader, theirs):
+        write = _pieces.writer(transport)
+        assert write is not None
+        theirs.close()
+        for _ in range(3):
+            write([b"x" * 10_000] * 20)
+        assert transport.is_closing()
+    # One for each fifth write to what is lost.
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
