@@ -28,9 +28,7 @@ impl Chunk {
             self.rest.push_back(piece);
         }
     }
-}
 
-impl Chunk {
     /// Its pieces.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
         std::iter::once(&self.first).filter(|first| !first.is_empty()).chain(&self.rest)

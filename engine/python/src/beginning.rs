@@ -28,7 +28,8 @@ pub(crate) fn begin_task<'py>(
     let attributes = event_loop.getattr(intern!(py, "__dict__")).and_then(|found| Ok(found.cast_into::<PyDict>()?));
     let Ok(attributes) = attributes else { return create() };
     let before = attributes.get_item(call_soon)?;
-    attributes.set_item(call_soon, Py::new(py, Taking { event_loop: event_loop.clone().unbind() })?)?;
+    let taking = Taking { event_loop: event_loop.clone().unbind(), call_soon: event_loop.getattr(call_soon)?.unbind() };
+    attributes.set_item(call_soon, Py::new(py, taking)?)?;
     let task = create();
     match before {
         Some(before) => attributes.set_item(call_soon, before)?,
@@ -41,31 +42,27 @@ pub(crate) fn begin_task<'py>(
 #[pyclass(frozen, module = "penstock._engine")]
 struct Taking {
     event_loop: Py<PyAny>,
+    call_soon: Py<PyAny>,
 }
 
 #[pymethods]
 impl Taking {
-    #[pyo3(signature = (callback, *arguments, context=None))]
-    fn __call__<'py>(
+    #[pyo3(signature = (*call, context=None))]
+    fn __call__(
         &self,
-        py: Python<'py>,
-        callback: &Bound<'py, PyAny>,
-        arguments: &Bound<'py, PyTuple>,
-        context: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let event_loop = self.event_loop.bind(py);
-        if arguments.is_empty() && is_step(callback) {
-            let context = context.map_or_else(|| steps::current_context(py), |context| Ok(context.clone().unbind()))?;
-            let callback = callback.clone().unbind();
-            let step = Step { event_loop: event_loop.clone().unbind(), callback, argument: None, context };
+        py: Python<'_>,
+        call: Bound<'_, PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        if call.len() == 1 && is_step(&call.get_item(0)?) {
+            let context = context.map_or_else(|| steps::current_context(py), Ok)?;
+            let step = Step { event_loop: self.event_loop.clone_ref(py), call: call.unbind(), context };
             return steps::run_soon(py, step).map(|()| None);
         }
         // Of a finalizer, which may run at any time.
-        let arguments = [&[event_loop.clone(), callback.clone()][..], &arguments.iter().collect::<Vec<_>>()].concat();
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "context"), context)?;
-        let call_soon = event_loop.get_type().getattr(intern!(py, "call_soon"))?;
-        call_soon.call(PyTuple::new(py, arguments)?, Some(&keywords)).map(Some)
+        self.call_soon.call(py, call, Some(&keywords)).map(Some)
     }
 }
 

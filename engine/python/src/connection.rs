@@ -128,7 +128,7 @@ impl Connection {
             core.receive(bytes.clone());
         });
         drop(bytes);
-        let Some(hooks) = self.shared.hooks(py) else {
+        let Some(hooks) = self.shared.hooks() else {
             self.shared.with(|core| core.feed(Bytes::new()));
             return Ok(());
         };
@@ -349,7 +349,7 @@ impl Connection {
 
 impl Connection {
     fn dispatch(&self, py: Python<'_>) {
-        if let Some(hooks) = self.shared.hooks(py) {
+        if let Some(hooks) = self.shared.hooks() {
             self.shared.dispatch(py, &hooks);
         }
     }

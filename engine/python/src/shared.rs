@@ -37,22 +37,12 @@ impl Hooks {
         }?;
         Ok(())
     }
-
-    fn clone_ref(&self, py: Python<'_>) -> Self {
-        Self {
-            call_soon: self.call_soon.clone_ref(py),
-            flush: self.flush.clone_ref(py),
-            write: self.write.clone_ref(py),
-            write_pieces: self.write_pieces.as_ref().map(|write| write.clone_ref(py)),
-            owner: self.owner.clone_ref(py),
-        }
-    }
 }
 
 pub(crate) struct Shared {
     this: Weak<Self>,
     core: Mutex<Core<MessageBody>>,
-    hooks: Mutex<Option<Hooks>>,
+    hooks: Mutex<Option<Arc<Hooks>>>,
     streams: Mutex<FnvHashMap<u32, Py<StreamBase>>>,
     /// A flush is waiting in the loop.
     scheduled: AtomicBool,
@@ -119,7 +109,7 @@ impl Shared {
         if hooks.write_pieces.is_some() {
             self.with(Core::refer);
         }
-        *lock(&self.hooks) = Some(hooks);
+        *lock(&self.hooks) = Some(Arc::new(hooks));
     }
 
     /// The socket is gone: drops what ties this to the loop.
@@ -129,8 +119,8 @@ impl Shared {
         drop((hooks, streams));
     }
 
-    pub(crate) fn hooks(&self, py: Python<'_>) -> Option<Hooks> {
-        lock(&self.hooks).as_ref().map(|hooks| hooks.clone_ref(py))
+    pub(crate) fn hooks(&self) -> Option<Arc<Hooks>> {
+        lock(&self.hooks).clone()
     }
 
     pub(crate) fn add_stream(&self, id: u32, stream: Py<StreamBase>) {
@@ -159,8 +149,8 @@ impl Shared {
     }
 
     fn call_flush(&self, py: Python<'_>) -> PyResult<()> {
-        match self.hooks(py) {
-            Some(hooks) => hooks.call_soon.call1(py, (hooks.flush,)).map(drop),
+        match self.hooks() {
+            Some(hooks) => hooks.call_soon.call1(py, (&hooks.flush,)).map(drop),
             None => Ok(()),
         }
     }
@@ -185,25 +175,22 @@ impl Shared {
     }
 
     /// The steps that a read led to are done. What still waits to be looked at has its next share in the next turn.
-    pub(crate) fn write_after_reading(&self, py: Python<'_>) {
-        if let Err(error) = self.write(py) {
-            error.write_unraisable(py, None);
-        }
+    pub(crate) fn write_after_reading(&self, py: Python<'_>) -> PyResult<()> {
+        let written = self.write(py);
         if !self.backlog.load(Relaxed) {
             self.spent.store(0, Relaxed);
-        } else if !self.resting.load(Relaxed)
-            && let Err(error) = self.schedule_turn(py)
-        {
-            error.write_unraisable(py, None);
+        } else if !self.resting.load(Relaxed) {
+            self.schedule_turn(py)?;
         }
+        written.map(drop)
     }
 
-    fn write(&self, py: Python<'_>) -> PyResult<Option<Hooks>> {
+    fn write(&self, py: Python<'_>) -> PyResult<Option<Arc<Hooks>>> {
         self.scheduled.store(false, Relaxed);
         let nanos = clock::nanos();
         self.slice.restart_at(nanos);
         let now = clock::told(nanos);
-        let Some(hooks) = self.hooks(py) else { return Ok(None) };
+        let Some(hooks) = self.hooks() else { return Ok(None) };
         while !self.paused.load(Relaxed) {
             let output = self.with(|core| {
                 core.tick(now);
@@ -212,12 +199,13 @@ impl Shared {
             let Some(output) = output else { break };
             hooks.send(py, output)?;
             let (more, crowded) = self.with(|core| (core.has_work(), core.is_crowded()));
-            if more && crowded {
+            if !more {
+                break;
+            }
+            if crowded {
                 // A call that came meanwhile would wait until the socket is full, and then for all who were served and
                 // fill up again: beside 1,000 busy streams a turn took 27 ms of CPU like that, and takes 3.
                 self.schedule_turn(py)?;
-            }
-            if !more || crowded {
                 break;
             }
         }

@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ thread_local! {
 /// A callback as `loop.call_soon` takes it.
 pub(crate) struct Step {
     pub(crate) event_loop: Py<PyAny>,
-    pub(crate) callback: Py<PyAny>,
-    pub(crate) argument: Option<Py<PyAny>>,
+    /// The callback, and what it is called with.
+    pub(crate) call: Py<PyTuple>,
     pub(crate) context: Py<PyAny>,
 }
 
@@ -94,7 +94,9 @@ pub(crate) fn end(py: Python<'_>) {
         steps.unwritten.take()
     });
     for connection in unwritten {
-        connection.write_after_reading(py);
+        if let Err(error) = connection.write_after_reading(py) {
+            error.write_unraisable(py, None);
+        }
     }
 }
 
@@ -135,43 +137,29 @@ pub(crate) fn write_soon(connection: impl FnOnce() -> Option<Arc<Shared>>) -> bo
 
 impl Step {
     fn run(self, py: Python<'_>) {
-        let run = intern!(py, "run");
-        let ran = match &self.argument {
-            Some(argument) => self.context.call_method1(py, run, (&self.callback, argument)),
-            None => self.context.call_method1(py, run, (&self.callback,)),
+        let Err(error) = self.context.call_method1(py, intern!(py, "run"), self.call.bind(py)) else { return };
+        let told = if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
+            self.raise_later(py, error)
+        } else {
+            // A task keeps all else that its step raises: this is of the context, which is entered already.
+            self.run_later(py)
         };
-        let Err(error) = ran else { return };
-        if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
-            return self.raise_later(py, error);
-        }
-        // A task keeps all else that its step raises: this is of the context, which is entered already.
-        self.try_later(py);
-    }
-
-    fn try_later(&self, py: Python<'_>) {
-        if let Err(error) = self.run_later(py) {
-            error.write_unraisable(py, Some(self.callback.bind(py)));
+        if let Err(error) = told {
+            error.write_unraisable(py, Some(self.call.bind(py)));
         }
     }
 
     pub(crate) fn run_later(&self, py: Python<'_>) -> PyResult<()> {
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "context"), &self.context)?;
-        let call_soon = intern!(py, "call_soon");
-        match &self.argument {
-            Some(argument) => self.event_loop.call_method(py, call_soon, (&self.callback, argument), Some(&keywords)),
-            None => self.event_loop.call_method(py, call_soon, (&self.callback,), Some(&keywords)),
-        }
-        .map(drop)
+        let call_soon = self.event_loop.getattr(py, intern!(py, "call_soon"))?;
+        call_soon.call(py, self.call.bind(py), Some(&keywords)).map(drop)
     }
 
     /// What ends the loop has to be raised where the loop expects it: the callback of a transport is no such place.
-    fn raise_later(&self, py: Python<'_>, error: PyErr) {
-        let raising = Py::new(py, Raising(error.into_value(py).into_any()));
-        let told = raising.and_then(|raising| self.event_loop.call_method1(py, intern!(py, "call_soon"), (raising,)));
-        if let Err(error) = told {
-            error.write_unraisable(py, Some(self.callback.bind(py)));
-        }
+    fn raise_later(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
+        let raising = Py::new(py, Raising(error.into_value(py).into_any()))?;
+        self.event_loop.call_method1(py, intern!(py, "call_soon"), (raising,)).map(drop)
     }
 }
 

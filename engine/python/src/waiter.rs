@@ -63,7 +63,7 @@ impl Waiter {
         if !slf.get().end(State::Done) {
             return Ok(());
         }
-        Self::take_steps(slf).try_for_each(|step| steps::run_soon(slf.py(), step))
+        Self::take_steps(slf).try_for_each(|step| steps::run_soon(slf.py(), step?))
     }
 
     #[pyo3(signature = (msg=None))]
@@ -71,7 +71,7 @@ impl Waiter {
         let ends = slf.get().end(State::Cancelled(msg));
         if ends {
             // Whoever cancels may be the loop itself, or the task: as with any future.
-            Self::take_steps(slf).try_for_each(|step| step.run_later(slf.py()))?;
+            Self::take_steps(slf).try_for_each(|step| step?.run_later(slf.py()))?;
         }
         Ok(ends)
     }
@@ -129,7 +129,7 @@ impl Waiter {
         if !slf.get().done() {
             return Ok(());
         }
-        Self::take_steps(slf).try_for_each(|step| step.run_later(slf.py()))
+        Self::take_steps(slf).try_for_each(|step| step?.run_later(slf.py()))
     }
 
     /// How many there were.
@@ -184,11 +184,12 @@ impl Waiter {
         ends
     }
 
-    fn take_steps(slf: &Bound<'_, Self>) -> impl Iterator<Item = Step> {
+    fn take_steps(slf: &Bound<'_, Self>) -> impl Iterator<Item = PyResult<Step>> {
         let Callbacks { first, more } = std::mem::take(&mut *lock(&slf.get().callbacks));
-        first.into_iter().chain(more).map(|(callback, context)| {
+        first.into_iter().chain(more).map(move |(callback, context)| {
             let event_loop = slf.get().event_loop.clone_ref(slf.py());
-            Step { event_loop, callback, argument: Some(slf.clone().into_any().unbind()), context }
+            let call = (callback, slf).into_pyobject(slf.py())?.unbind();
+            Ok(Step { event_loop, call, context })
         })
     }
 }
