@@ -19,6 +19,7 @@ from penstock.status import Status, StatusCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from penstock._memory import Quota
     from penstock.admission import Admission
     from penstock.server_calls import ServerStream
 
@@ -80,12 +81,14 @@ FALLBACK = Gate(is_stream=True)
 class Peer:
     """What one address, or one network, has taken."""
 
-    __slots__ = ("__weakref__", "calls", "connections", "streams")
+    __slots__ = ("__weakref__", "calls", "connections", "quota", "streams")
 
     def __init__(self, calls: Setting, streams: Setting, connections: Setting) -> None:
         self.calls = Meter(calls)
         self.streams = Meter(streams)
         self.connections = Meter(connections)
+        self.quota: Quota | None = None
+        """What its calls may keep in memory; made when its first connection needs one."""
 
 
 class Gatekeeper:
@@ -152,7 +155,8 @@ class Gatekeeper:
 
     def peer(self, address: str) -> Peer:
         """What the host of an address has taken, whatever its port."""
-        network = network_of(address)
+        is_unix = address.startswith(_address.UNIX)
+        network = _address.UNIX if is_unix else _address.network_of(_address.host_of(address))
         peer = self._peers.get(network)
         if peer is None:
             peer = self._peers[network] = Peer(*self._of_peer)
@@ -184,12 +188,13 @@ class Gatekeeper:
 class Entrance:
     """Where the calls of one connection come in; the connection itself counts as long as this is not closed."""
 
-    __slots__ = ("_connections", "_keeper", "_known", "_peer", "_stream", "_unary")
+    __slots__ = ("_connections", "_keeper", "_known", "_stream", "_unary", "peer")
 
     def __init__(self, keeper: Gatekeeper, address: str) -> None:
         settings = keeper.settings
         self._keeper = keeper
-        self._peer = peer = keeper.peer(address)
+        self.peer = peer = keeper.peer(address)
+        """Whose connection it is."""
         calls, streams = map(Meter, keeper.of_connection)
         # What can be full only when another one is, is not counted: a call costs what its meters cost.
         unary, stream = [calls], [calls, streams]
@@ -237,11 +242,6 @@ class Entrance:
             meter.taken -= 1
         self._keeper.refuse(full.setting, call.method, call.peer)
         call._close(full.setting.status, End.REFUSED, [(PUSHBACK, str(self._keeper.pushback_ms()))])
-
-
-def network_of(address: str) -> str:
-    """What all addresses of one peer have in common."""
-    return _address.UNIX if address.startswith(_address.UNIX) else _address.network_of(_address.host_of(address))
 
 
 def method_keys(path: str) -> tuple[str, str]:

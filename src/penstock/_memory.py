@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 from penstock import _engine
-from penstock._admission import Setting, method_keys, network_of
+from penstock._admission import Setting, method_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from penstock._admission import Gatekeeper
+    from penstock._admission import Gatekeeper, Peer
     from penstock._server_connection import ServerConnection
     from penstock.admission import Admission
     from penstock.limits import Limits
@@ -22,7 +21,7 @@ NO_LIMIT = 2**63 - 1
 class Quota:
     """A limit in bytes, and what is kept of it: of what came and was not taken, and of what is queued."""
 
-    __slots__ = ("__weakref__", "budget", "setting")
+    __slots__ = ("budget", "setting")
 
     def __init__(self, setting: Setting, least: int) -> None:
         self.setting = setting
@@ -43,8 +42,6 @@ class Memory:
         self._keeper = keeper
         self.of_all = Quota(Setting.of(settings, "max_buffered_bytes"), self._least)
         self._of_peer = Setting.of(settings, "max_buffered_bytes_per_peer")
-        # Held by the connections from there.
-        self._peers: WeakValueDictionary[str, Quota] = WeakValueDictionary()
         self._methods = {
             key: Quota(Setting(f"max_buffered_bytes_per_method[{key!r}]", most), self._least)
             for key, most in settings.max_buffered_bytes_per_method.items()
@@ -52,15 +49,13 @@ class Memory:
         self.bounds_methods = bool(self._methods)
         """Some methods have a limit of their own."""
 
-    def of_peer(self, address: str) -> list[Quota]:
-        """What holds for all calls of a connection from there."""
+    def of_peer(self, peer: Peer) -> list[Quota]:
+        """What holds for all calls of its connections."""
         if self._of_peer.most >= self.of_all.setting.most:
             return [self.of_all]
-        network = network_of(address)
-        quota = self._peers.get(network)
-        if quota is None:
-            quota = self._peers[network] = Quota(self._of_peer, self._least)
-        return [quota, self.of_all]
+        if peer.quota is None:
+            peer.quota = Quota(self._of_peer, self._least)
+        return [peer.quota, self.of_all]
 
     def of_method(self, path: str) -> list[Quota]:
         """What holds for all calls of a method."""
@@ -84,10 +79,10 @@ class Portion:
 
     __slots__ = ("_engine", "_memory", "_parts", "_whole")
 
-    def __init__(self, memory: Memory, engine: _engine.Connection, address: str) -> None:
+    def __init__(self, memory: Memory, engine: _engine.Connection, peer: Peer) -> None:
         self._memory = memory
         self._engine = engine
-        self._whole = memory.of_peer(address)
+        self._whole = memory.of_peer(peer)
         self._parts: dict[Quota, _engine.Budget] = {}
         """Of the methods that have been called."""
         engine.share([quota.budget for quota in self._whole])
@@ -101,8 +96,13 @@ class Portion:
         """A call begins."""
         quotas = self._memory.of_method(path)
         if quotas:
-            parts = [self._parts.setdefault(quota, _engine.Budget(NO_LIMIT)) for quota in quotas]
-            self._engine.share_call(stream_id, [*parts, *(quota.budget for quota in quotas)])
+            self._engine.share_call(stream_id, [*map(self._part, quotas), *(quota.budget for quota in quotas)])
+
+    def _part(self, quota: Quota) -> _engine.Budget:
+        part = self._parts.get(quota)
+        if part is None:
+            part = self._parts[quota] = _engine.Budget(NO_LIMIT)
+        return part
 
     def kept(self, quota: Quota) -> int:
         """Bytes, as of its last turn."""

@@ -89,10 +89,10 @@ class ServerConnection(Transport):
         """The socket is open."""
         super().connection_made(transport)
         self._bound_time()
-        self.portion = Portion(self._core.memory, self.engine, self.peer)
+        self._entrance = Entrance(self._core.gatekeeper, self.peer)
+        self.portion = Portion(self._core.memory, self.engine, self._entrance.peer)
         self._core.connections.add(self)
         self._counters.connections_made += 1
-        self._entrance = Entrance(self._core.gatekeeper, self.peer)
         if self._core.draining.is_set():
             self.abort("the server has stopped")  # accepted in the moment it stopped listening
 

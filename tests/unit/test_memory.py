@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from penstock import Admission, Limits, _memory
-from penstock._admission import Gatekeeper
+from penstock._admission import Entrance, Gatekeeper
 from penstock._memory import Memory, Portion
 
 SMALL = Limits(stream_window_bytes=10, max_receive_message_bytes=10)
@@ -74,7 +74,8 @@ class Connection:
     def __init__(self, memory: Memory, peer: str, *calls: int | tuple[str, int]) -> None:
         self.peer = peer
         self.engine = Engine()
-        self.portion = Portion(memory, self.engine, peer)  # type: ignore[arg-type]  # as much as it needs
+        self.entrance = Entrance(memory._keeper, peer)
+        self.portion = Portion(memory, self.engine, self.entrance.peer)  # type: ignore[arg-type]  # as much as it needs
         for number, call in enumerate(calls):
             path, kept = call if isinstance(call, tuple) else (LIST, call)
             self.portion.add(number, path)
@@ -93,12 +94,12 @@ def memory(**settings: Any) -> tuple[Any, Gatekeeper]:
 
 def test_what_one_call_may_hold_is_always_allowed() -> None:
     for limit_bytes, effective in ((1, 20), (19, 20), (20, 20), (21, 21)):
-        made, _ = memory(
+        made, keeper = memory(
             max_buffered_bytes=limit_bytes + 1,
             max_buffered_bytes_per_peer=limit_bytes,
             max_buffered_bytes_per_method={GET: limit_bytes},
         )
-        peer, everybody = made.of_peer("one:1")
+        peer, everybody = made.of_peer(keeper.peer("one:1"))
         (method,) = made.of_method(GET)
         assert everybody.budget.limit_bytes == max(limit_bytes + 1, 20)
         assert [quota.budget.limit_bytes for quota in (peer, method)] == [effective, effective]
@@ -143,18 +144,18 @@ def test_a_peer_pays_for_itself() -> None:
 
 
 def test_a_peer_is_forgotten_with_its_last_connection() -> None:
-    made, _ = memory(max_buffered_bytes_per_peer=100)
+    made, keeper = memory(max_buffered_bytes_per_peer=100)
     one, two = Connection(made, "10.0.0.1:1", 30), Connection(made, "10.0.0.1:2", 30)
-    assert len(made._peers) == 1
+    assert len(keeper._peers) == 1
     del one
-    assert len(made._peers) == 1
+    assert len(keeper._peers) == 1
     del two
-    assert len(made._peers) == 0
+    assert len(keeper._peers) == 0
 
 
 def test_a_limit_for_a_peer_that_is_none_costs_nothing() -> None:
-    made, _ = memory(max_buffered_bytes=100, max_buffered_bytes_per_peer=100)
-    assert made.of_peer("10.0.0.1:1") == [made.of_all]
+    made, keeper = memory(max_buffered_bytes=100, max_buffered_bytes_per_peer=100)
+    assert made.of_peer(keeper.peer("10.0.0.1:1")) == [made.of_all]
 
 
 def test_a_method_pays_for_itself() -> None:
