@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from benchmarks.holding import Cost
 from benchmarks.peers import FOLDER, PEERS, Peer
-from benchmarks.processes import Failed, address_of
+from benchmarks.processes import Failed, address_of, said_by_client
 
 __all__ = ["HOLDERS", "MOST_BYTES", "cost_of", "main"]
 
@@ -79,23 +79,12 @@ def cost_of(peer: Peer, streams: int) -> Cost:
     """
     server = subprocess.Popen(peer.server, cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        address = address_of(peer, server)
-        done = subprocess.run(
-            [*peer.holder, address, str(server.pid), str(streams)],
-            cwd=FOLDER,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=CLIENT_SECONDS,
-            text=True,
-            check=True,
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        msg = f"the client of {peer.title} failed: {error}"
-        raise Failed(msg) from error
+        command = [*peer.holder, address_of(peer.title, server), str(server.pid), str(streams)]
+        said = said_by_client(peer.title, command, CLIENT_SECONDS)
     finally:
         server.kill()
         server.communicate()
-    return Cost(**json.loads(done.stdout))
+    return Cost(**json.loads(said))
 
 
 if __name__ == "__main__":

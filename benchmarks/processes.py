@@ -4,7 +4,7 @@ import json
 import os
 import select
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from benchmarks.certificate import Certificate
@@ -13,7 +13,7 @@ from benchmarks.sample import Sample
 from benchmarks.scenarios import Scenario
 from benchmarks.work import ADDRESS_KEY, SERVER_VARIABLE
 
-__all__ = ["Failed", "address_of", "run_scenarios"]
+__all__ = ["Failed", "address_of", "run_scenarios", "said_by_client", "serving", "trusting"]
 
 START_SECONDS = 20.0
 """A server says its address by then."""
@@ -44,23 +44,11 @@ def run_scenarios(
         Failed: One of them failed or took too long; neither runs any more.
     """
     names = [scenario.name for scenario in scenarios]
-    trust = ["--tls", str(certificate.ca)] if certificate else []
-    with _serving(peer, certificate) as server:
-        try:
-            done = subprocess.run(
-                [*peer.client, address_of(peer, server), str(least_seconds), *names, *trust],
-                cwd=FOLDER,
-                env={**os.environ, SERVER_VARIABLE: str(server.pid)},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                timeout=SCENARIO_SECONDS * len(names),
-                text=True,
-                check=True,
-            )
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            msg = f"the client of {peer.title} failed: {error}"
-            raise Failed(msg) from error
-    samples = [Sample(**json.loads(line)) for line in done.stdout.splitlines()]
+    with serving(peer, certificate) as server:
+        command = [*peer.client, address_of(peer.title, server), str(least_seconds), *names, *trusting(certificate)]
+        environment = {**os.environ, SERVER_VARIABLE: str(server.pid)}
+        said = said_by_client(peer.title, command, SCENARIO_SECONDS * len(names), environment)
+    samples = [Sample(**json.loads(line)) for line in said.splitlines()]
     measured = [sample.scenario for sample in samples]
     if measured != names:
         msg = f"the client of {peer.title} measured {measured}, not {names}"
@@ -68,8 +56,53 @@ def run_scenarios(
     return samples
 
 
+def trusting(certificate: Certificate | None) -> Sequence[str]:
+    """Give what a client is told of the server's certificate."""
+    return [] if certificate is None else ["--tls", str(certificate.ca)]
+
+
+def said_by_client(
+    title: str, command: Sequence[str], most_seconds: float, environment: Mapping[str, str] | None = None
+) -> str:
+    """Run a client to its end, and give what it printed.
+
+    Args:
+        title: Whose client it is.
+        command: With its arguments.
+        most_seconds: It is done by then.
+        environment: `None`: that of this process.
+
+    Raises:
+        Failed: It failed, or took too long and does not run any more.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=FOLDER,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=most_seconds,
+            text=True,
+            check=True,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        msg = f"the client of {title} failed: {error}"
+        raise Failed(msg) from error
+    return done.stdout
+
+
 @contextmanager
-def _serving(peer: Peer, certificate: Certificate | None) -> Iterator[subprocess.Popen[str]]:
+def serving(peer: Peer, certificate: Certificate | None) -> Iterator[subprocess.Popen[str]]:
+    """Start a server, and end it afterwards.
+
+    Args:
+        peer: Whose.
+        certificate: What it shows; `None`: plaintext.
+
+    Raises:
+        Failed: It did not end when it was told, or as it should.
+    """
     shown = ["--tls", str(certificate.chain), str(certificate.key)] if certificate else []
     process = subprocess.Popen(
         [*peer.server, *shown], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -88,12 +121,12 @@ def _serving(peer: Peer, certificate: Certificate | None) -> Iterator[subprocess
         process.communicate()
 
 
-def address_of(peer: Peer, process: subprocess.Popen[str]) -> str:
+def address_of(title: str, process: subprocess.Popen[str]) -> str:
     """Wait until a server says where it listens."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
     line = process.stdout.readline() if ready else ""
     if not line:
-        msg = f"the server of {peer.title} did not say its address"
+        msg = f"the server of {title} did not say its address"
         raise Failed(msg)
     return str(json.loads(line)[ADDRESS_KEY])

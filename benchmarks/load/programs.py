@@ -2,17 +2,16 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from benchmarks import processes
 from benchmarks.certificate import Certificate
 from benchmarks.load.lines import Beside, Crowd, Start, Trips
 from benchmarks.peers import FOLDER, Peer
-from benchmarks.processes import STOP_SECONDS, Failed, address_of
 from benchmarks.work import SERVER_VARIABLE
 
 __all__ = ["Running", "serving"]
@@ -54,22 +53,9 @@ class Running:
         return self._run([*self.peer.loader, self.address, str(section), *map(str, numbers)])
 
     def _run(self, command: Sequence[str]) -> dict[str, Any]:
-        trusted = [] if self.certificate is None else ["--tls", str(self.certificate.ca)]
-        try:
-            done = subprocess.run(
-                [*command, *trusted],
-                cwd=FOLDER,
-                env=_environment(self.process),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                timeout=CLIENT_SECONDS,
-                text=True,
-                check=True,
-            )
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            msg = f"a client of {self.peer.title} failed: {error}"
-            raise Failed(msg) from error
-        line: dict[str, Any] = json.loads(done.stdout)
+        command = [*command, *processes.trusting(self.certificate)]
+        said = processes.said_by_client(self.peer.title, command, CLIENT_SECONDS, _environment(self.process))
+        line: dict[str, Any] = json.loads(said)
         return line
 
 
@@ -82,21 +68,10 @@ def serving(peer: Peer, certificate: Certificate | None) -> Iterator[Running]:
         certificate: What it shows; `None`: plaintext.
 
     Raises:
-        Failed: It did not start, or did not end when it was told.
+        Failed: It did not start, or did not end as it should.
     """
-    protected = [] if certificate is None else ["--tls", str(certificate.chain), str(certificate.key)]
-    process = subprocess.Popen(
-        [*peer.server, *protected], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        yield Running(peer, address_of(peer, process), process.pid, certificate)
-        process.communicate(timeout=STOP_SECONDS)  # closes its standard input
-    except subprocess.TimeoutExpired as error:
-        msg = f"the server of {peer.title} did not end within {STOP_SECONDS:g} s"
-        raise Failed(msg) from error
-    finally:
-        process.kill()
-        process.communicate()
+    with processes.serving(peer, certificate) as server:
+        yield Running(peer, processes.address_of(peer.title, server), server.pid, certificate)
 
 
 def _environment(server: int) -> Mapping[str, str]:

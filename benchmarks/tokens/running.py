@@ -2,7 +2,6 @@
 
 import json
 import os
-import select
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benchmarks.peers import FOLDER
-from benchmarks.processes import Failed
+from benchmarks.processes import address_of, said_by_client
 from benchmarks.tokens.load import Sample
-from benchmarks.work import ADDRESS_KEY
 
 __all__ = ["SERVERS", "Server", "run"]
 
-START_SECONDS = 20.0
 OPEN_SECONDS = 60.0
 """A client opens all streams and measures by then, beside what it measures."""
 
@@ -57,21 +54,9 @@ def run(server: Server, streams: int, steps_per_second: float, seconds: float) -
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(PACKAGES)])}
     with _serving(server, [steps_per_second, streams], environment) as (address, process):
         command = [*_python(f"clients.{server.client[0]}"), *server.client[1:], address, process, streams, seconds]
-        try:
-            done = subprocess.run(
-                [str(word) for word in command],
-                cwd=FOLDER,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                timeout=OPEN_SECONDS + 3 * seconds,
-                text=True,
-                check=True,
-            )
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            msg = f"the client of {server.title} failed: {error}"
-            raise Failed(msg) from error
-    return Sample(**json.loads(done.stdout))
+        words = [str(word) for word in command]
+        said = said_by_client(server.title, words, OPEN_SECONDS + 3 * seconds, environment)
+    return Sample(**json.loads(said))
 
 
 @contextmanager
@@ -85,13 +70,7 @@ def _serving(server: Server, options: Sequence[float], environment: Mapping[str,
         text=True,
     )
     try:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
-        line = process.stdout.readline() if ready else ""
-        if not line:
-            msg = f"the server of {server.title} did not say its address"
-            raise Failed(msg)
-        yield json.loads(line)[ADDRESS_KEY], process.pid
+        yield address_of(server.title, process), process.pid
     finally:
         process.kill()
         process.communicate()

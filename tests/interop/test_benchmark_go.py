@@ -1,31 +1,21 @@
 """The benchmarks' programs in Go do all of their work, with one another and with ours."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import replace
 
 import pytest
 
-from benchmarks.certificate import made
-from benchmarks.idle import cost_of
 from benchmarks.load.programs import serving
-from benchmarks.peers import OURS, PEERS, Peer
-from benchmarks.processes import run_scenarios
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.peers import OURS, Peer
+from tests.interop.benchmarked import PERCENTILES, built, check_holder, check_scenarios
 from tests.interop.pairs import BUILDS
-from tests.interop.standard.programs import make
 
 pytestmark = BUILDS
-
-PERCENTILES = {"p50", "p90", "p99"}
 
 
 @pytest.fixture
 def peers() -> Mapping[str, Peer]:
     """Give ours and Go's, which is built."""
-    found = {peer.name: peer for peer in PEERS}
-    make(found["grpc_go"].make, "go")
-    return found
+    return built("grpc_go", "go")
 
 
 @pytest.mark.parametrize(
@@ -37,21 +27,11 @@ def peers() -> Mapping[str, Peer]:
     ],
 )
 def test_every_scenario_works(peers: Mapping[str, Peer], client: str, server: str, *, over_tls: bool) -> None:
-    pair = replace(peers[client], server=peers[server].server)
-    with made() if over_tls else nullcontext() as certificate:
-        samples = run_scenarios(pair, SCENARIOS, 0.0, certificate)
-    for sample in samples:  # the programs have looked at every message
-        assert sample.count > 0
-        assert set(sample.latency_us) == (PERCENTILES if sample.scenario in {"unary", "ping_pong"} else set())
-        assert min(sample.client_rss_bytes, sample.server_rss_bytes) > 1_000_000
-    assert sum(sample.client_cpu_seconds for sample in samples) > 0
-    assert sum(sample.server_cpu_seconds for sample in samples) > 0
+    check_scenarios(peers[client], peers[server], over_tls=over_tls)
 
 
 def test_streams_are_held(peers: Mapping[str, Peer]) -> None:
-    cost = cost_of(peers["grpc_go"], 200)
-    assert cost.streams == 200
-    assert min(cost.empty_us, cost.among_us) > 0
+    check_holder(peers["grpc_go"])
 
 
 def test_what_is_sent_at_a_rate_comes_back(peers: Mapping[str, Peer]) -> None:
